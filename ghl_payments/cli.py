@@ -1,0 +1,172 @@
+"""The command line: `ghl-payments sandbox | check | run | status | diffs | changes | release`.
+
+Exit codes: 0 fine, 1 open differences or a failed check, 2 could not tell. What a command does belongs to `commands/`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from dotenv import load_dotenv
+
+from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
+from ghl_payments.settings import Settings, SettingsError, load_settings
+
+FINE, DIFFERENCES, CANNOT_TELL = 0, 1, 2
+
+
+def _answers(command: Callable[..., Any]) -> Callable[..., None]:
+    """Errors that name their own remedy become one line on stderr and exit code 2, never a traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        from ghl_payments.commands.published import NothingPublishedError
+        from ghl_payments.transport.errors import ApiError
+        from ghl_payments.warehouse.connection import ForeignWarehouseError, WarehouseBusyError
+
+        try:
+            code = command(*args, **kwargs)
+        except (SettingsError, NothingPublishedError, ApiError, WarehouseBusyError, ForeignWarehouseError) as error:
+            click.echo(f"{error}", err=True)
+            code = CANNOT_TELL
+        sys.exit(code or FINE)
+
+    return wrapped
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+@click.group()
+@click.option("--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read settings from it.")
+@click.option("--verbose", is_flag=True, help="Log progress to stderr.")
+def main(env_file: Path | None, verbose: bool) -> None:
+    """Reconcile GoHighLevel payments with the systems around them."""
+    load_dotenv(env_file or Path(".env"), override=env_file is not None)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
+    if verbose:
+        logging.getLogger("ghl_payments").setLevel(logging.INFO)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="0 picks a free one.")
+@click.option("--seed", default=DEFAULT_SEED, show_default=True)
+@click.option("--orders", default=DEFAULT_ORDERS, show_default=True)
+@click.option("--limits", type=click.Choice(["scaled", "vendor"]), default="scaled", show_default=True)
+@click.option("--now", default=DEFAULT_NOW.isoformat(), show_default=True, help="The sandbox's clock stands still here.")
+@click.option("--write-env", type=click.Path(dir_okay=False, path_type=Path), help="Write an env file pointing here.")
+@_answers
+def sandbox(
+    host: str, port: int, seed: int, orders: int, limits: str, now: str, write_env: Path | None
+) -> None:
+    """Serve the bundled sandbox: the vendors' APIs on loopback, with planted differences and faults on demand."""
+    from ghl_payments.sandbox.server import serve
+
+    try:
+        instant = datetime.fromisoformat(now)
+    except ValueError:
+        msg = f"--now must be an ISO 8601 instant such as 2026-11-16T12:00:00Z, not {now!r}"
+        raise SettingsError(msg) from None
+    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    serve(host=host, port=port, seed=seed, orders=orders, limits=limits, now=instant, write_env=write_env)
+
+
+@main.command()
+@click.option("--location", help="Only this location id.")
+@click.option("--from", "date_from", help="Backfill from this date (YYYY-MM-DD).")
+@click.option("--to", "date_to", help="Backfill up to this date.")
+@click.option("--scan", type=click.Choice(["full", "warm", "hot"]), default="full", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+@_answers
+def run(location: str | None, date_from: str | None, date_to: str | None, scan: str, as_json: bool) -> int:
+    """Run the loop once: extract, read back, reconcile, plan, push, verify, publish."""
+    from ghl_payments.commands import published, show
+    from ghl_payments.commands.loop import run_loop
+
+    settings = load_settings()
+    chosen = [settings.location(location).id] if location else [item.id for item in settings.locations]
+    logging.getLogger("ghl_payments").setLevel(logging.INFO)
+    result = run_loop(chosen, date_from=date_from, date_to=date_to, scan=scan)
+    report: dict[str, Any] = {
+        "run_id": result.run_id, "runs": result.runs, "seconds": result.seconds, "streams": result.streams,
+        "failures": result.failures, "diffs": {"open": None, "by": []}, "changes": {},
+    }  # fmt: skip
+    if settings.reports.exists():
+        with published.connect(settings.reports) as con:
+            report |= {"diffs": published.diff_summary(con), "changes": published.change_summary(con)}
+    _print_json(report) if as_json else click.echo(show.run_report(report))
+    if result.failures:
+        return CANNOT_TELL
+    return DIFFERENCES if report["diffs"]["open"] else FINE
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@_answers
+def status(as_json: bool) -> int:
+    """How complete the data is, what is open, what was changed."""
+    from ghl_payments.commands import published, show
+
+    with published.connect(load_settings().reports) as con:
+        report = published.status(con)
+    _print_json(report) if as_json else click.echo(show.status_report(report))
+    return DIFFERENCES if report["diffs"]["open"] else FINE
+
+
+@main.command()
+@click.option("--state", type=click.Choice(["open", "closed", "ignored"]))
+@click.option("--json", "as_json", is_flag=True)
+@_answers
+def diffs(state: str | None, as_json: bool) -> int:
+    """Every difference with its kind, reason, money and age."""
+    from ghl_payments.commands import published, show
+
+    with published.connect(load_settings().reports) as con:
+        rows = published.diffs(con, state=state)
+    _print_json(rows) if as_json else click.echo(show.diff_table(rows))
+    return DIFFERENCES if any(row["state"] == "open" for row in rows) else FINE
+
+
+@main.command()
+@click.option("--state")
+@click.option("--json", "as_json", is_flag=True)
+@_answers
+def changes(state: str | None, as_json: bool) -> int:
+    """Every intended write and how it stands."""
+    from ghl_payments.commands import published, show
+
+    with published.connect(load_settings().reports) as con:
+        rows = published.changes(con, state=state)
+    _print_json(rows) if as_json else click.echo(show.change_table(rows))
+    return FINE
+
+
+@main.command()
+@click.option("--connection", required=True, help="The connection whose brakes are right to be released.")
+@_answers
+def release(connection: str) -> int:
+    """Release a connection's brakes after looking into the target; the next run may create records again."""
+    from ghl_payments.defs.turn import open_warehouse
+    from ghl_payments.warehouse import outbox
+
+    settings: Settings = load_settings()
+    if connection not in settings.connections:
+        msg = f"no connection {connection!r}; known: {', '.join(settings.connections)}"
+        raise SettingsError(msg)
+    with open_warehouse(settings).open() as con:
+        released = outbox.release(con, connection, as_of=datetime.now(UTC))
+    for brake, record_type in released:
+        click.echo(f"released {brake} on {connection} {record_type}")
+    if not released:
+        click.echo(f"no active brake on {connection}")
+    return FINE

@@ -1,0 +1,43 @@
+"""What a connector needs in order to reach its account: the connection, its secrets, a rate budget.
+
+Extend it when every system needs a further piece; how a system signs in belongs to its connector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from ghl_payments.settings import Connection, Settings
+from ghl_payments.transport.budget import RateBudget
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One connection ready to be opened; `secret` raises SettingsError naming the environment variable."""
+
+    settings: Settings
+    connection: Connection
+
+    def secret(self, role: str) -> SecretStr:
+        """The secret of a role that `connections.yaml` lists under `credentials`."""
+        return self.settings.secret(self.connection.credentials.get(role, f"(no credential {role!r})"))
+
+    def optional_secret(self, role: str) -> SecretStr | None:
+        """The secret of a role, None where `connections.yaml` does not list it."""
+        return self.secret(role) if role in self.connection.credentials else None
+
+    def budget(self, credential: str, *, requests: int, seconds: float) -> RateBudget:
+        """The shared budget of this host and credential; the connection's own `rate` wins over the vendor's."""
+        rate = self.connection.rate
+        limit = rate.requests if rate else requests
+        window = rate.seconds if rate else seconds
+        return RateBudget(
+            self.settings.home / "budget.sqlite3",
+            host=urlsplit(self.connection.base_url).netloc,
+            credential=credential,
+            limit=limit if self.settings.limiter else None,
+            window_seconds=window,
+        )

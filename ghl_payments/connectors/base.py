@@ -1,0 +1,88 @@
+"""What every target system's connector offers to the loop, as plain types.
+
+Extend the protocol when the loop needs a new ability from every system.
+HTTP, vendors' names and Dagster do not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredRecord:
+    """One record as the mapping wants it: canonical field texts (amounts in minor units, instants ISO UTC).
+
+    `parents` maps a parent's record type to its native id in the target; `fields` values are text or None.
+    """
+
+    record_type: str
+    key: str
+    location_id: str
+    fields: Mapping[str, str | None]
+    parents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCertificate:
+    """Proof, as far as the API allows, that a record type was listed completely.
+
+    `declared` is the system's own count; `complete` is False with a `reason` when pages could not be made to agree.
+    """
+
+    record_type: str
+    rows: int
+    unique_ids: int
+    declared: int | None
+    pages: int
+    attempts: int
+    complete: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAnswer:
+    """What a 2xx answer to a write said: the record's native id as text, and the HTTP status."""
+
+    native_id: str
+    status: int
+
+
+class Connector(Protocol):
+    """One account of one target system.
+
+    Reads append raw documents to landing files (`envelope` has `record_type` and `kind` list|detail|find) and return
+    certificates or counts; writes raise `transport.errors` classes, above all `OutcomeUnknown` when the answer is lost.
+    """
+
+    system: str
+    record_types: Sequence[str]
+    auxiliary_types: Sequence[str]
+    detail_types: Sequence[str]
+
+    async def read(self, record_type: str, landing: Path) -> ReadCertificate:
+        """List a record type completely into the landing file."""
+        ...
+
+    async def read_details(self, record_type: str, native_ids: Iterable[str], landing: Path) -> dict[str, int]:
+        """Get documents by native id into the landing file; native id -> HTTP status (200 or 404)."""
+        ...
+
+    async def find(self, record_type: str, key: str, location_id: str, landing: Path) -> list[str]:
+        """Search the system by our key; every hit's full document goes to the landing file; native ids, ascending."""
+        ...
+
+    async def create(self, record: DesiredRecord) -> WriteAnswer:
+        """Create one record carrying its key."""
+        ...
+
+    async def update(self, native_id: str, record: DesiredRecord, changed: Sequence[str]) -> WriteAnswer:
+        """Write only the `changed` fields of one record."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

@@ -1,0 +1,173 @@
+"""The endpoints of GHL's payments API (Orders, Transactions, Subscriptions, Integrations), read side.
+
+Add an endpoint here with its scope; how lists are walked and proven complete belongs to `scan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from ghl_payments.connectors.ghl.shapes import Document, Page, read_array, read_object, read_page
+from ghl_payments.transport.auth import Auth, BearerToken
+from ghl_payments.transport.budget import Priority, RateBudget
+from ghl_payments.transport.errors import MissingScope
+from ghl_payments.transport.exchange import Response, Timeouts
+from ghl_payments.transport.http import HttpClient, Params
+from ghl_payments.transport.retry import RetryPolicy
+
+Parsed = TypeVar("Parsed")
+
+API_VERSION = "2021-07-28"
+MAX_LIMIT = 100
+"""Largest page that public clients ask for; the API documents no maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path template below the base URL and the scope its token needs (GHL docs, scopes)."""
+
+    path: str
+    scope: str
+
+
+ENDPOINTS: dict[str, Endpoint] = {
+    "orders": Endpoint("/payments/orders", "payments/orders.readonly"),
+    "order_details": Endpoint("/payments/orders/{id}", "payments/orders.readonly"),
+    "fulfillments": Endpoint("/payments/orders/{id}/fulfillments", "payments/orders.readonly"),
+    "transactions": Endpoint("/payments/transactions", "payments/transactions.readonly"),
+    "transaction_details": Endpoint("/payments/transactions/{id}", "payments/transactions.readonly"),
+    "subscriptions": Endpoint("/payments/subscriptions", "payments/subscriptions.readonly"),
+    "subscription_details": Endpoint("/payments/subscriptions/{id}", "payments/subscriptions.readonly"),
+    "integration_providers": Endpoint(
+        "/payments/integrations/provider/whitelabel", "payments/integration.readonly"
+    ),
+}
+"""Stream -> endpoint."""
+
+
+class GhlClient:
+    """One location (sub-account) of GHL; create it inside the running event loop and `aclose` it there.
+
+    Errors are `transport.errors` classes; a missing scope is named with the place where it is granted.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        location_id: str,
+        token: SecretStr | Auth,
+        budget: RateBudget,
+        *,
+        version: str = API_VERSION,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.location_id = location_id
+        auth = BearerToken(token) if isinstance(token, SecretStr) else token
+        self._http = HttpClient(
+            "ghl", base_url, auth, budget, headers={"Version": version}, timeouts=timeouts, retry=retry
+        )
+        self._account = {"altId": location_id, "altType": "location"}
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far, retries included."""
+        return self._http.requests
+
+    async def list_page(
+        self,
+        stream: str,
+        *,
+        offset: int,
+        limit: int = MAX_LIMIT,
+        start_at: str | None = None,
+        end_at: str | None = None,
+        priority: Priority = "sweep",
+        **filters: str,
+    ) -> Page:
+        """One page of orders, transactions or subscriptions (GHL payments API, list orders and its kin).
+
+        `start_at`/`end_at` are ISO instants or bare dates; the API does not document how exactly they bound.
+        `filters` are the API's own parameter names, e.g. contactId, paymentMode, entityId.
+        """
+        params: dict[str, str | int] = {**self._account, **filters, "limit": limit, "offset": offset}
+        if start_at is not None:
+            params["startAt"] = start_at
+        if end_at is not None:
+            params["endAt"] = end_at
+
+        def parse(response: Response) -> Page:
+            return read_page(response.body)
+
+        return await self._read(stream, "", parse, params, priority)
+
+    async def order(self, order_id: str, *, priority: Priority = "sweep") -> Document:
+        """An order with its items (GHL payments API, get order)."""
+        return await self.detail("order_details", order_id, priority=priority)
+
+    async def fulfillments(self, order_id: str, *, priority: Priority = "sweep") -> Document:
+        """All fulfillments of an order as one JSON array (GHL payments API, list fulfillments; not paged)."""
+        return await self.detail("fulfillments", order_id, priority=priority)
+
+    async def transaction(self, transaction_id: str, *, priority: Priority = "sweep") -> Document:
+        """A transaction with markAsTest and isParent (GHL payments API, get transaction)."""
+        return await self.detail("transaction_details", transaction_id, priority=priority)
+
+    async def subscription(self, subscription_id: str, *, priority: Priority = "sweep") -> Document:
+        """A subscription with its billing interval (GHL payments API, get subscription)."""
+        return await self.detail("subscription_details", subscription_id, priority=priority)
+
+    async def providers(self, *, priority: Priority = "sweep") -> Document:
+        """All white-label integration providers as one JSON array (GHL payments API, list white-label providers)."""
+        # The documented default of limit is 0, so it is always given.
+        params: dict[str, str | int] = {**self._account, "limit": MAX_LIMIT, "offset": 0}
+
+        def parse(response: Response) -> Document:
+            return Document("", read_array(response.body, "providers"))
+
+        return await self._read("integration_providers", "", parse, params, priority)
+
+    async def detail(self, stream: str, record_id: str, *, priority: Priority = "sweep") -> Document:
+        """The document of one record of a detail stream; NotFound when GHL has no such record."""
+
+        def parse(response: Response) -> Document:
+            if stream == "fulfillments":
+                return Document(record_id, read_array(response.body, "data"))
+            return Document(record_id, read_object(response.body, record_id))
+
+        return await self._read(stream, record_id, parse, self._account, priority)
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+    async def _read(
+        self,
+        stream: str,
+        record_id: str,
+        parse: Callable[[Response], Parsed],
+        params: Params,
+        priority: Priority,
+    ) -> Parsed:
+        endpoint = ENDPOINTS[stream]
+        path = endpoint.path
+        if "{id}" in path:
+            if not record_id:
+                raise ValueError(f"{stream} needs a record id")
+            path = path.format(id=quote(record_id, safe=""))
+        try:
+            return await self._http.read(path, parse, params=params, priority=priority)
+        except MissingScope as error:
+            remedy = (
+                f"The token lacks the scope {endpoint.scope}: tick it under Settings > Private Integrations of the "
+                f"sub-account (it takes effect without a new token). {stream} cannot be read until then."
+            )
+            raise MissingScope(
+                system=error.system, method=error.method, path=error.path, status=error.status,
+                remedy=remedy, scope=endpoint.scope,
+            ) from None  # fmt: skip

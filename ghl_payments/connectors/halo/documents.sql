@@ -1,0 +1,126 @@
+-- Halo's documents as one row a record: key, location, currency, the client's key, and what makes a row unreadable.
+-- Keys come from ExternalLink (tables 2 client, 4 user, 995 invoice, 996 sales order) or the record's own field.
+create or replace temp macro cf(doc, wanted) as
+    blank_to_null(list_extract(list_filter(
+        from_json(coalesce((doc -> '$.customfields'), '[]'::json), '["JSON"]'), lambda f: (f ->> '$.name') = wanted
+    ), 1) ->> '$.value');
+
+create or replace temp table halo_documents as
+select connection, record_type, native_id, coalesce(detail_doc, list_doc) as doc, read_at, present, absent_confirmed
+from actual.documents
+where connection = $connection;
+
+create or replace temp table halo_currencies as
+select (doc ->> '$.id') as currency_id, upper(doc ->> '$.code') as code, e.exponent
+from halo_documents
+left join ops.currencies as e on e.code = upper(doc ->> '$.code')
+where record_type = 'currency' and present;
+
+-- An amount is read with the decimals of the currency it should have, so that a wrong currency is one difference only.
+create or replace temp table halo_wanted as
+select d.record_type, d.key, any_value(d.currency) as currency, any_value(e.exponent) as exponent
+from reconciliation.desired as d inner join ops.currencies as e on e.code = d.currency
+where d.connection = $connection and d.representable
+group by d.record_type, d.key;
+
+create or replace temp table halo_links as
+select
+    native_id as link_id, (doc ->> '$.table_id')::integer as table_id, (doc ->> '$.halo_id') as halo_id,
+    (doc ->> '$.third_party_id') as key, blank_to_null(doc ->> '$.third_party_secondary_id') as location_id
+from halo_documents
+where record_type = 'external_link' and present and (doc ->> '$.third_party_id') like 'ghl:%';
+
+-- A merged contact keeps its record: an old contact id counts as the id it has now.
+create or replace temp table halo_keys as
+select
+    l.link_id, l.table_id, l.halo_id, coalesce('ghl:contact:' || a.contact_id, l.key) as key,
+    coalesce(l.location_id, $only_location) as location_id
+from halo_links as l
+left join staging.contact_aliases as a
+    on a.location_id = coalesce(l.location_id, $only_location) and l.key = 'ghl:contact:' || a.alias_id;
+
+-- One link a record: the first by id; further links on the same record would only repeat it.
+create or replace temp table halo_linked as
+select table_id, halo_id, arg_min(key, link_id::bigint) as key, arg_min(location_id, link_id::bigint) as location_id
+from halo_keys
+group by table_id, halo_id;
+
+create or replace temp table halo_client_records as
+select
+    d.native_id, d.doc, d.read_at, l.key, coalesce(l.location_id, $only_location) as location_id,
+    null::varchar as currency, null::integer as exponent, l.key as client_key, null::varchar as problem
+from halo_documents as d
+left join halo_linked as l on l.table_id = 2 and l.halo_id = d.native_id
+where d.record_type = 'client' and d.present;
+
+create or replace temp table halo_user_records as
+select
+    d.native_id, d.doc, d.read_at, l.key, coalesce(l.location_id, c.location_id, $only_location) as location_id,
+    null::varchar as currency, null::integer as exponent, c.key as client_key, null::varchar as problem
+from halo_documents as d
+left join halo_linked as l on l.table_id = 4 and l.halo_id = d.native_id
+left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
+where d.record_type = 'user' and d.present;
+
+create or replace temp table halo_sales_order_records as
+select
+    d.native_id, d.doc, d.read_at,
+    coalesce(l.key, case when (d.doc ->> '$.po_number') like 'ghl:order:%' then (d.doc ->> '$.po_number') end) as key,
+    coalesce(l.location_id, c.location_id, $only_location) as location_id,
+    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,
+    case when plain_decimal(d.doc ->> '$.total') is null then 'total is not a number' end as problem
+from halo_documents as d
+left join halo_linked as l on l.table_id = 996 and l.halo_id = d.native_id
+left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
+left join halo_currencies as y on y.currency_id = (d.doc ->> '$.currency_code')
+left join halo_wanted as w on w.record_type = 'sales_order' and w.key = coalesce(l.key, (d.doc ->> '$.po_number'))
+where d.record_type = 'sales_order' and d.present;
+
+create or replace temp table halo_invoice_records as
+select
+    d.native_id, d.doc, d.read_at,
+    coalesce(
+        l.key,
+        case when (d.doc ->> '$.thirdpartyinvoicenumber') like 'ghl:%' then (d.doc ->> '$.thirdpartyinvoicenumber') end
+    ) as key,
+    coalesce(l.location_id, s.location_id, c.location_id, $only_location) as location_id,
+    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,
+    case when plain_decimal(d.doc ->> '$.total') is null then 'total is not a number' end as problem
+from halo_documents as d
+left join halo_linked as l on l.table_id = 995 and l.halo_id = d.native_id
+left join halo_sales_order_records as s on s.native_id = (d.doc ->> '$.salesorder_id')
+left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
+left join halo_currencies as y on y.currency_id = (d.doc ->> '$.currency_code')
+left join halo_wanted as w on w.record_type = 'invoice' and w.key = coalesce(l.key, (d.doc ->> '$.thirdpartyinvoicenumber'))
+where d.record_type = 'invoice' and d.present;
+
+create or replace temp table halo_invoice_payment_records as
+select
+    d.native_id, d.doc, d.read_at,
+    case
+        when (d.doc ->> '$.intent_id') like 'ghl:txn:%' then (d.doc ->> '$.intent_id')
+        when (d.doc ->> '$.thirdpartyid') like 'ghl:txn:%' then (d.doc ->> '$.thirdpartyid')
+    end as key,
+    coalesce(i.location_id, c.location_id, $only_location) as location_id,
+    coalesce(i.currency, w.currency) as currency, coalesce(w.exponent, i.exponent) as exponent,
+    coalesce(i.client_key, c.key) as client_key,
+    case when plain_decimal(d.doc ->> '$.amount') is null then 'amount is not a number' end as problem
+from halo_documents as d
+left join halo_invoice_records as i on i.native_id = (d.doc ->> '$.invoice_id')
+left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
+left join halo_wanted as w on w.record_type = 'invoice_payment' and w.key = coalesce((d.doc ->> '$.intent_id'), (d.doc ->> '$.thirdpartyid'))
+where d.record_type = 'invoice_payment' and d.present;
+
+-- Cross-references of ours whose record is gone: proof that the record was there.
+create or replace temp table halo_dangling as
+select
+    case l.table_id when 2 then 'client' when 4 then 'user' when 995 then 'invoice' when 996 then 'sales_order' end
+        as record_type,
+    l.halo_id as native_id, l.key, l.location_id
+from halo_keys as l
+left join halo_documents as d
+    on d.native_id = l.halo_id and d.present
+    and d.record_type = case l.table_id
+        when 2 then 'client' when 4 then 'user' when 995 then 'invoice' when 996 then 'sales_order'
+    end
+where l.table_id in (2, 4, 995, 996) and d.native_id is null;

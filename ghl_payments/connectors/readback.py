@@ -1,0 +1,146 @@
+"""Reading a target system back: lists with certificates, details of what changed, and proof of what is gone.
+
+Extend it when all targets are read in a new way; endpoints belong to each connector.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ghl_payments.connectors.base import Connector, ReadCertificate
+from ghl_payments.warehouse.connection import Warehouse
+from ghl_payments.warehouse.landing_load import load_documents, naive
+from ghl_payments.warehouse.queries import run_text
+from ghl_payments.warehouse.reconcile import Target, derive_actual
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """One reading of one connection."""
+
+    connector: Connector
+    target: Target
+    warehouse: Warehouse
+    landing: Path
+    turn_id: str
+
+    def file(self, name: str) -> Path:
+        """A new landing file of this connection."""
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        return self.landing / self.target.system / self.target.connection / f"{name}-{stamp}.ndjson.zst"
+
+
+async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
+    """Read everything a connection holds that the mapping needs; metrics by record type.
+
+    A connection that this turn has read already, for another of its locations, is not read again.
+    """
+    types = [*back.connector.auxiliary_types, *back.connector.record_types]
+    with back.warehouse.open() as con:
+        done = _read_this_turn(con, back)
+    if set(types) <= set(done):
+        return done
+    metrics: dict[str, dict[str, Any]] = {}
+    for record_type in types:
+        path = back.file(record_type)
+        certificate = await back.connector.read(record_type, path)
+        with back.warehouse.open() as con:
+            load_documents(
+                con, path, back.target.connection, datetime.now(UTC), whole=record_type if certificate.complete else None
+            )
+            _store_certificate(con, back, certificate)
+        metrics[record_type] = _metrics(certificate)
+        logger.info("%s %s: %d rows", back.target.connection, record_type, certificate.rows)
+    for record_type in back.connector.detail_types:
+        metrics[record_type]["details"] = await _read_details(back, record_type)
+    metrics["absences"] = {"asked": await _confirm_absences(back)}
+    with back.warehouse.open() as con:
+        derive_actual(con, back.target)
+    return metrics
+
+
+def _metrics(certificate: ReadCertificate) -> dict[str, Any]:
+    return {
+        "rows": certificate.rows,
+        "declared": certificate.declared if certificate.declared is not None else "not declared",
+        "pages": certificate.pages,
+        "complete": certificate.complete,
+        "reason": certificate.reason or "",
+    }
+
+
+def _read_this_turn(con: duckdb.DuckDBPyConnection, back: ReadBack) -> dict[str, dict[str, Any]]:
+    rows = con.execute(
+        "select record_type, rows, declared, pages, complete, reason from actual.reads "
+        "where connection = ? and turn_id = ?",
+        [back.target.connection, back.turn_id],
+    ).fetchall()
+    names = ("rows", "declared", "pages", "complete", "reason")
+    return {row[0]: {n: v if v is not None else "" for n, v in zip(names, row[1:], strict=True)} for row in rows}
+
+
+def _store_certificate(con: duckdb.DuckDBPyConnection, back: ReadBack, certificate: ReadCertificate) -> None:
+    con.execute(
+        "insert or replace into actual.reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            back.target.connection, certificate.record_type, back.turn_id, certificate.rows, certificate.unique_ids,
+            certificate.declared, certificate.pages, certificate.attempts, certificate.complete, certificate.reason,
+            naive(datetime.now(UTC)),
+        ],
+    )  # fmt: skip
+
+
+async def _read_details(back: ReadBack, record_type: str) -> int:
+    """Details of the records that carry a key of ours and changed since their detail was read."""
+    with back.warehouse.open() as con:
+        derive_actual(con, back.target)
+        ids = [
+            row[0]
+            for row in con.execute(
+                "select d.native_id from actual.documents as d "
+                "inner join actual.records as r using (connection, record_type, native_id) "
+                "where d.connection = ? and d.record_type = ? and d.present and r.key is not null "
+                "and d.list_hash is distinct from d.detail_list_hash order by try_cast(d.native_id as bigint)",
+                [back.target.connection, record_type],
+            ).fetchall()
+        ]
+    if ids:
+        path = back.file(f"{record_type}-details")
+        await back.connector.read_details(record_type, ids, path)
+        with back.warehouse.open() as con:
+            load_documents(con, path, back.target.connection, datetime.now(UTC))
+    return len(ids)
+
+
+async def _confirm_absences(back: ReadBack) -> int:
+    """Ask by id for records that left the lists or that only a cross-reference still names: 404 is the proof."""
+    with back.warehouse.open() as con:
+        derive_actual(con, back.target)
+        rows = run_text(
+            con,
+            f"""
+            select record_type, native_id from {back.target.system}_dangling
+            union
+            select d.record_type, d.native_id from actual.documents as d
+            inner join outbox.changes as c using (connection, record_type, native_id)
+            where d.connection = $connection and not d.present and not d.absent_confirmed and c.state = 'verified'
+            order by all""",
+            {"connection": back.target.connection},
+        )
+    by_type: dict[str, list[str]] = {}
+    for record_type, native_id in rows:
+        by_type.setdefault(record_type, []).append(native_id)
+    for record_type, ids in by_type.items():
+        path = back.file(f"{record_type}-absences")
+        await back.connector.read_details(record_type, ids, path)
+        with back.warehouse.open() as con:
+            load_documents(con, path, back.target.connection, datetime.now(UTC))
+    return len(rows)

@@ -1,0 +1,94 @@
+"""actual/{system}_{record_type}: what each target system holds, read back with a certificate a record type.
+
+A new system's assets come from its connector; nothing is listed here.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from ghl_payments.connectors.access import Access
+from ghl_payments.connectors.readback import ReadBack, read_connection
+from ghl_payments.connectors.registry import TargetSystem, describe_target, target_systems
+from ghl_payments.defs.checks import contract_result, contract_spec
+from ghl_payments.defs.partitions import location_partitions
+from ghl_payments.defs.turn import Turn, explained, turn_of
+from ghl_payments.settings import Connection
+
+
+def actual_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """One step reads a system's record types, because a connection is read once for all its locations."""
+    keys = {name: dg.AssetKey(["actual", f"{system.name}_{name}"]) for name in system.record_types}
+
+    @dg.multi_asset(
+        name=f"actual_{system.name}",
+        group_name="actual",
+        partitions_def=partitions,
+        specs=[
+            dg.AssetSpec(
+                key,
+                kinds={"python", "duckdb"},
+                owners=["team:payments"],
+                description=f"Every {name} that {system.name} holds, ours and unmanaged ones.",
+            )
+            for name, key in keys.items()
+        ],
+        check_specs=[contract_spec(key) for key in keys.values()],
+    )
+    def read(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        turn = turn_of(context)
+        connections = [c for c in turn.settings.targets(turn.location) if c.system == system.name]
+        with explained():
+            metrics = {c.name: asyncio.run(_read(turn, system, c)) for c in connections}
+        for name, key in keys.items():
+            yield _result(turn, key, name, metrics)
+
+    return read
+
+
+def _result(
+    turn: Turn, key: dg.AssetKey, record_type: str, metrics: dict[str, dict[str, dict[str, Any]]]
+) -> dg.MaterializeResult:
+    with turn.warehouse.open() as con:
+        counts = con.execute(
+            "select count(*), count(*) filter (where key is null) from actual.records "
+            "where record_type = ? and list_contains(?, connection)",
+            [record_type, list(metrics)],
+        ).fetchone()
+        checks = [contract_result(con, key, ["actual.records"], connection) for connection in metrics]
+    passed = all(check.passed for check in checks)
+    merged = checks[0] if checks and passed else next((check for check in checks if not check.passed), None)
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "dagster/row_count": counts[0] if counts else 0,
+            "unmanaged": counts[1] if counts else 0,
+            "certificate": dg.MetadataValue.json({c: types.get(record_type, {}) for c, types in metrics.items()}),
+        },
+        check_results=[merged or dg.AssetCheckResult(asset_key=key, check_name="keeps_its_contract", passed=True)],
+    )
+
+
+async def _read(turn: Turn, system: TargetSystem, connection: Connection) -> dict[str, dict[str, Any]]:
+    connector = system.connect(Access(turn.settings, connection))
+    try:
+        return await read_connection(
+            ReadBack(
+                connector=connector,
+                target=describe_target(turn.settings, connection),
+                warehouse=turn.warehouse,
+                landing=turn.landing,
+                turn_id=turn.turn_id,
+            )
+        )
+    finally:
+        await connector.aclose()
+
+
+@dg.definitions
+def actual() -> dg.Definitions:
+    """One step a target system."""
+    partitions = location_partitions()
+    return dg.Definitions(assets=[actual_asset(system, partitions) for system in target_systems().values()])

@@ -1,0 +1,76 @@
+"""push/{system}: approved changes go out in waves, are read back and verified; then the diffs are taken again.
+
+A new system's push comes from its connector; nothing is listed here.
+"""
+
+import asyncio
+from typing import Any
+
+import dagster as dg
+
+from ghl_payments.connectors.access import Access
+from ghl_payments.connectors.push import Push, PushResult
+from ghl_payments.connectors.registry import TargetSystem, describe_target, target_systems
+from ghl_payments.defs.partitions import location_partitions
+from ghl_payments.defs.reconciliation.comparison import reconcile_all
+from ghl_payments.defs.turn import Turn, explained, turn_of
+from ghl_payments.settings import Connection
+
+
+def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """The push to one system."""
+
+    @dg.asset(
+        name=system.name,
+        key_prefix="push",
+        group_name="push",
+        kinds={"python"},
+        owners=["team:payments"],
+        partitions_def=partitions,
+        deps=[dg.AssetKey(["outbox", "changes"])],
+        description=f"Changes written to {system.name} and proven by reading them back.",
+    )
+    def push(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        turn = turn_of(context)
+        connections = [c for c in turn.settings.targets(turn.location) if c.system == system.name]
+        with explained():
+            results = {c.name: asyncio.run(_push(turn, system, c)) for c in connections}
+            counts = reconcile_all(turn) if any(r.sent or r.verdicts for r in results.values()) else {}
+            for result in results.values():
+                if result.error is not None:
+                    raise result.error
+        return dg.MaterializeResult(
+            metadata={
+                "sent": sum(result.sent for result in results.values()),
+                "verdicts": dg.MetadataValue.json({name: result.verdicts for name, result in results.items()}),
+                "diffs_after": dg.MetadataValue.json(counts),
+            }
+        )
+
+    return push
+
+
+async def _push(turn: Turn, system: TargetSystem, connection: Connection) -> PushResult:
+    if connection.effective_policy not in {"review", "auto"}:
+        return PushResult()
+    connector = system.connect(Access(turn.settings, connection))
+    try:
+        return await Push(
+            connector=connector,
+            target=describe_target(turn.settings, connection),
+            warehouse=turn.warehouse,
+            landing=turn.landing,
+            location_id=turn.location.id,
+            settle_seconds=turn.settings.settle_seconds,
+            lock_folder=turn.settings.home / "locks",
+            lock_timeout_seconds=turn.settings.lock_timeout_seconds,
+        ).run()
+    finally:
+        await connector.aclose()
+
+
+@dg.definitions
+def pushes() -> dg.Definitions:
+    """One asset a target system."""
+    partitions = location_partitions()
+    return dg.Definitions(assets=[push_asset(system, partitions) for system in target_systems().values()])

@@ -1,0 +1,70 @@
+"""One turn of the loop as an asset sees it: settings, location, warehouse, clock, and errors a person can act on.
+
+Extend it when every asset needs a further thing; what an asset does belongs to its own file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+
+from ghl_payments.settings import Location, Settings, SettingsError, load_settings
+from ghl_payments.transport.errors import ApiError, Unreachable
+from ghl_payments.warehouse.connection import ForeignWarehouseError, Warehouse, WarehouseBusyError
+
+TURN_TAG = "ghl/turn"
+"""Runs that share this tag are one turn: a connection shared by their locations is read once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one run works with; `turn_id` is shared by the runs of one command or one backfill."""
+
+    settings: Settings
+    location: Location
+    warehouse: Warehouse
+    as_of: datetime
+    turn_id: str
+
+    @property
+    def landing(self) -> Path:
+        """Where landing files go."""
+        return self.settings.landing
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of these settings; ForeignWarehouseError when it holds data of other sources."""
+    warehouse = Warehouse(settings.warehouse, settings.lock_timeout_seconds, settings.memory_limit)
+    sources = {("connection", name): item.base_url for name, item in settings.connections.items()}
+    sources |= {
+        ("location", place.id): settings.connection(place.ghl.connection).base_url for place in settings.locations
+    }
+    warehouse.claim_for(sources)
+    return warehouse
+
+
+def turn_of(context: dg.AssetExecutionContext) -> Turn:
+    """The turn a partitioned asset runs in."""
+    settings = load_settings()
+    tags = context.run.tags
+    return Turn(
+        settings=settings,
+        location=settings.location(context.partition_key),
+        warehouse=open_warehouse(settings),
+        as_of=settings.now(),
+        turn_id=tags.get(TURN_TAG) or tags.get("dagster/backfill") or context.run.run_id,
+    )
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors whose text already names the remedy end the step with just that text; a retry of the step is no use."""
+    try:
+        yield
+    except Unreachable as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+    except (ApiError, SettingsError, WarehouseBusyError, ForeignWarehouseError) as error:
+        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from None

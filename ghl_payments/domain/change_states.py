@@ -1,0 +1,34 @@
+"""The states of a change in the outbox and the moves allowed between them.
+
+Add a state or a move here first; the SQL that makes the moves stands in `sql/outbox/`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ChangeState = Literal[
+    "planned", "approved", "claimed", "sent", "verified", "refused", "unknown", "held", "undone", "superseded"
+]
+
+MOVES: dict[str, frozenset[str]] = {
+    "planned": frozenset({"approved", "held", "superseded"}),
+    "held": frozenset({"planned", "approved", "superseded"}),
+    "approved": frozenset({"claimed", "held", "planned", "superseded"}),
+    "claimed": frozenset({"sent", "refused", "unknown", "approved"}),
+    "sent": frozenset({"verified", "refused", "unknown"}),
+    "unknown": frozenset({"verified", "refused", "approved", "superseded"}),
+    "verified": frozenset({"undone"}),
+    "refused": frozenset({"superseded"}),
+    "undone": frozenset(),
+    "superseded": frozenset(),
+}
+"""`superseded`: the plan changed before anything was sent, or its record left the plan."""
+
+SETTLED = frozenset({"verified", "refused", "undone", "superseded"})
+IN_FLIGHT = frozenset({"claimed", "sent", "unknown"})
+
+
+def may_move(old: str, new: str) -> bool:
+    """Whether a change may go from one state to another."""
+    return new in MOVES[old]

@@ -1,0 +1,69 @@
+"""Who the bundled sandbox is: its default address, clock, locations and credentials, all derived from the seed.
+
+Both the sandbox and the default settings read it, so that plain commands find each other without configuration.
+Nothing of a real account belongs here; none of these values opens anything but the sandbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+DEFAULT_PORT = 8790
+DEFAULT_SEED = 7
+DEFAULT_ORDERS = 1000
+DEFAULT_NOW = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
+"""The sandbox's clock stands still at this instant unless `--now` says otherwise, so its bytes repeat."""
+
+TIMEZONES = ("America/New_York", "Europe/Berlin")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLocation:
+    """One sandbox sub-account: a 20-character id, an IANA time zone, a private integration token."""
+
+    id: str
+    timezone: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxIdentity:
+    """Credentials of one seeded sandbox world."""
+
+    locations: tuple[SandboxLocation, ...]
+    halo_tenant: str
+    halo_client_id: str
+    halo_client_secret: str
+    oauth_client_id: str
+    oauth_client_secret: str
+
+
+def _digest(seed: int, *parts: object) -> bytes:
+    return hashlib.sha256("/".join(["ghl-payments-sandbox", str(seed), *map(str, parts)]).encode()).digest()
+
+
+def _uuid(seed: int, name: str) -> str:
+    return str(uuid.UUID(bytes=_digest(seed, name)[:16], version=4))
+
+
+def _text_id(seed: int, name: str, length: int) -> str:
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in _digest(seed, name)[:length])
+
+
+def sandbox_identity(seed: int = DEFAULT_SEED) -> SandboxIdentity:
+    """The same seed gives the same ids, tokens and secrets."""
+    return SandboxIdentity(
+        locations=tuple(
+            SandboxLocation(_text_id(seed, f"location{n}", 20), zone, f"pit-{_uuid(seed, f'token{n}')}")
+            for n, zone in enumerate(TIMEZONES)
+        ),
+        halo_tenant=f"sandbox{seed}",
+        halo_client_id=_uuid(seed, "halo-client"),
+        halo_client_secret=_text_id(seed, "halo-secret", 32),
+        oauth_client_id=f"{_digest(seed, 'oauth-app').hex()[:24]}-{_text_id(seed, 'oauth-suffix', 8).lower()}",
+        oauth_client_secret=_uuid(seed, "oauth-secret"),
+    )

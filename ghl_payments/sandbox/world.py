@@ -1,0 +1,124 @@
+"""The seeded sandbox world: GHL and Halo first in agreement, then with planted defects, and the key to all of them.
+
+Change the size and the mix here; how single records look belongs to the other `world_*` modules.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from ghl_payments.domain.sandbox_identity import sandbox_identity
+from ghl_payments.sandbox.oracle import Row, identity, judge
+from ghl_payments.sandbox.oracle_desired import derive
+from ghl_payments.sandbox.oracle_ghl import read_location
+from ghl_payments.sandbox.world_defects import build_defects, plant_defects
+from ghl_payments.sandbox.world_halo import Halo
+from ghl_payments.sandbox.world_ledger import SPAN, Ledger
+from ghl_payments.sandbox.world_shapes import ORDER_SHAPES, OTHER_SHAPES
+from ghl_payments.sandbox.world_values import Document, to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`state` is the document of `GET /_sandbox/state`; `answer_key` all diffs the first turn of the loop must report.
+
+    `planted` are the rows that the planted defects declare by themselves: a part of the answer key.
+
+    Sub-documents of `state` (products, prices, contacts) are shared between documents: replace, never mutate them.
+    """
+
+    state: dict[str, Any]
+    answer_key: list[Row]
+    planted: list[Row] = field(default_factory=list)
+
+
+def generate(seed: int, orders: int, now: datetime, *, defects: bool = True) -> World:
+    """A world of `orders` GHL orders over two locations as it stands at `now`; the same arguments, the same bytes."""
+    moment = to_ms(now)
+    with _collector_paused():
+        ledgers = [
+            Ledger(location, index, Random(f"{seed}/ghl/{location.id}"), moment)
+            for index, location in enumerate(sandbox_identity(seed).locations)
+        ]
+        planned = build_defects(ledgers, orders) if defects else []
+        for ledger, share in zip(ledgers, (orders - orders * 2 // 5, orders * 2 // 5), strict=True):
+            _fill(ledger, share)
+        halo = Halo(Random(f"{seed}/halo"), moment)
+        locations = [_location(ledger) for ledger in ledgers]
+        for location in locations:
+            halo.agree(location["id"], derive(read_location(location)), _people(location))
+        planted = sorted(plant_defects(planned, halo), key=identity)
+        halo.settle_removals()
+        for ledger, location in zip(ledgers, locations, strict=True):
+            _delete_doomed(ledger, location)
+        state = {"ghl": {"locations": locations}, "halo": halo.state}
+        return World(state, judge(state, now), planted)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Millions of fresh containers and no garbage: the cyclic collector would only walk them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _fill(ledger: Ledger, orders: int) -> None:
+    """Every shape once if there is room, then shapes by weight, until the location will have `orders` orders."""
+    shapes, weights = zip(*ORDER_SHAPES, strict=True)
+    others, other_weights = zip(*OTHER_SHAPES, strict=True)
+    rng = ledger.rng
+    if _left(ledger, orders) >= 2 * len(shapes):
+        for shape in (*shapes, *others):
+            shape(ledger, ledger.catalog.contact(ledger.now - SPAN))
+    while _left(ledger, orders) > 0:
+        contact = ledger.catalog.contact(ledger.now - SPAN)
+        visits = rng.randrange(2, 6) if rng.random() < 0.1 else 1
+        for _ in range(min(visits, _left(ledger, orders))):
+            rng.choices(shapes, weights=weights)[0](ledger, contact)
+        if rng.random() < 0.03:
+            rng.choices(others, weights=other_weights)[0](ledger, contact)
+
+
+def _left(ledger: Ledger, orders: int) -> int:
+    """How many orders a location still lacks; those to be deleted do not count."""
+    return orders - len(ledger.orders) + len(ledger.doomed) // 2
+
+
+def _delete_doomed(ledger: Ledger, location: Document) -> None:
+    for name in ("orders", "transactions"):
+        location[name] = [doc for doc in location[name] if doc["_id"] not in ledger.doomed]
+
+
+def _location(ledger: Ledger) -> Document:
+    def newest(doc: Document) -> tuple[str, str]:
+        return doc["createdAt"], doc["_id"]
+
+    return {
+        "id": ledger.location.id,
+        "timezone": ledger.location.timezone,
+        "token": ledger.location.token,
+        "orders": sorted(ledger.orders, key=newest, reverse=True),
+        "transactions": sorted(ledger.transactions, key=newest, reverse=True),
+        "subscriptions": sorted(ledger.subscriptions, key=newest, reverse=True),
+        "fulfillments": ledger.fulfillments,
+        "providers": ledger.catalog.providers,
+    }
+
+
+def _people(location: Document) -> dict[str, tuple[str, str]]:
+    snapshots = (doc.get("contactSnapshot") for name in ("orders", "transactions") for doc in location[name])
+    return {
+        snapshot["id"]: (f"{snapshot['firstName']} {snapshot['lastName']}", snapshot["email"])
+        for snapshot in snapshots if snapshot
+    }

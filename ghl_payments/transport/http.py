@@ -1,0 +1,231 @@
+"""The HTTP client of every connector: retries, rate budget, sign-in and error classes in one place.
+
+Vendors' endpoints belong to their connectors; the wire itself is in `exchange.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from ghl_payments.transport.auth import Auth, NoAuth
+from ghl_payments.transport.budget import DailyLimit, Priority, RateBudget
+from ghl_payments.transport.classify import classify
+from ghl_payments.transport.errors import (
+    ApiError,
+    DailyLimitReached,
+    MissingScope,
+    OutcomeUnknown,
+    RateLimited,
+    SchemaDrift,
+    Transient,
+    Unauthorised,
+    Unreachable,
+    Unreadable,
+)
+from ghl_payments.transport.exchange import Call, Response, Timeouts, exchange, is_loopback, open_client
+from ghl_payments.transport.jsontext import NotJson, WrongShape, encode
+from ghl_payments.transport.retry import RetryPolicy, retry_after
+
+Parsed = TypeVar("Parsed")
+Params = Mapping[str, str | int]
+
+
+class HttpClient:
+    """Requests to one system. Create it inside the running event loop and `aclose` it there.
+
+    Every method raises `transport.errors` classes only. Reads are retried when that can help; a write is sent once,
+    and raises OutcomeUnknown when it may have been applied without an answer.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        auth: Auth | None,
+        budget: RateBudget,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        max_connections: int = 32,
+    ) -> None:
+        self.system = system
+        self.base_url = base_url.rstrip("/")
+        self.requests = 0
+        self._auth: Auth = auth or NoAuth()
+        self._budget = budget
+        self._timeouts = timeouts or Timeouts()
+        self._retry = retry or RetryPolicy()
+        self._loopback = is_loopback(self.base_url)
+        self._client = open_client(self.base_url, self._timeouts, max_connections, headers or {})
+
+    def __repr__(self) -> str:
+        return f"HttpClient({self.system!r}, {self.base_url!r})"
+
+    async def read(
+        self,
+        path: str,
+        parse: Callable[[Response], Parsed],
+        *,
+        params: Params | None = None,
+        priority: Priority = "sweep",
+    ) -> Parsed:
+        """GET and parse; an answer that `parse` finds Unreadable is asked for again like any transient failure."""
+        call = self._call("GET", path, params=params, idempotent=True, priority=priority)
+        return await self._attempts(call, parse)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[Response], Parsed],
+        *,
+        params: Params | None = None,
+        json: object | None = None,
+        form: Mapping[str, str] | None = None,
+        idempotent: bool,
+        priority: Priority = "fresh",
+        anonymous: bool = False,
+    ) -> Parsed:
+        """Send one request, at most once when it is not idempotent, and parse the answer. `path` may be a whole URL.
+
+        `json` is written with exact Decimals; `anonymous` leaves the sign-in out.
+        """
+        call = self._call(
+            method,
+            path,
+            params=params,
+            content=encode(json) if json is not None else urlencode(form).encode() if form is not None else None,
+            content_type="application/json" if json is not None else "application/x-www-form-urlencoded",
+            idempotent=idempotent,
+            anonymous=anonymous,
+            priority=priority,
+        )
+        return await self._attempts(call, parse)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None,
+        content: bytes | None = None,
+        content_type: str = "",
+        idempotent: bool,
+        anonymous: bool = False,
+        priority: Priority,
+    ) -> Call:
+        absolute = "://" in path
+        url = path if absolute else self.base_url + path
+        return Call(
+            system=self.system,
+            method=method,
+            path=urlsplit(path).path if absolute else path,
+            url=f"{url}?{urlencode(params, quote_via=quote)}" if params else url,
+            names="&".join(params) if params else "",
+            headers={"Content-Type": content_type} if content is not None else {},
+            content=content,
+            idempotent=idempotent,
+            anonymous=anonymous,
+            priority=priority,
+        )
+
+    async def _attempts(self, call: Call, parse: Callable[[Response], Parsed]) -> Parsed:
+        """The one retry loop: a request leaves it as a result or as a classified error."""
+        tries, spent, refreshed = 0, 0.0, False
+        while True:
+            tries += 1
+            authorization = None if call.anonymous else await self._auth.header(self)
+            started = time.monotonic()
+            failure: ApiError
+            response: Response | None = None
+            try:
+                response = await self._send(call, authorization)
+                if 200 <= response.status < 300:
+                    return _parsed(call, response, parse)
+                failure = self._failure(call, response)
+            except Transient as error:
+                failure = error
+            if isinstance(failure, Unauthorised) and self._may_refresh(call, failure) and not refreshed:
+                refreshed = True
+                await self._auth.refresh(self, authorization)
+                continue
+            pause = self._pause(call, failure, response, tries)
+            spent += time.monotonic() - started
+            if pause is None or tries >= self._retry.tries or spent + pause > self._retry.max_seconds:
+                raise failure
+            spent += pause
+            await asyncio.sleep(pause)
+
+    async def _send(self, call: Call, authorization: str | None) -> Response:
+        """Wait for the budget, send, and book the outcome."""
+        try:
+            reservation = await self._budget.acquire(call.priority)
+        except DailyLimit as limit:
+            hours = (limit.until - time.time()) / 3600
+            remedy = f"The daily quota is used up; it resets in {hours:.1f} h. Nothing was sent."
+            raise DailyLimitReached(system=call.system, method=call.method, path=call.path, remedy=remedy) from None
+        said: Mapping[bytes, bytes] | None = None
+        self.requests += 1
+        try:
+            response = await exchange(self._client, call, authorization, self._timeouts)
+            said = response.limits
+            return response
+        finally:
+            self._budget.settle(reservation, said)
+
+    def _failure(self, call: Call, response: Response) -> ApiError:
+        """The classified error of a non-2xx answer; a write that may have been applied is OutcomeUnknown."""
+        error = classify(
+            system=call.system, method=call.method, path=call.path, status=response.status, body=response.body
+        )
+        if isinstance(error, Transient) and not call.idempotent:
+            return OutcomeUnknown(system=call.system, method=call.method, path=call.path, status=response.status)
+        if isinstance(error, RateLimited):
+            error.retry_after = retry_after(response.headers)
+            if response.headers.get("x-ratelimit-daily-remaining", "").strip() in {"0", "-1"}:
+                return DailyLimitReached(
+                    system=call.system, method=call.method, path=call.path, status=response.status,
+                    retry_after=error.retry_after,
+                )  # fmt: skip
+        return error
+
+    def _may_refresh(self, call: Call, failure: Unauthorised) -> bool:
+        return self._auth.can_refresh and not call.anonymous and not isinstance(failure, MissingScope)
+
+    def _pause(self, call: Call, failure: ApiError, response: Response | None, tries: int) -> float | None:
+        """Seconds before the next try; None when there must be none. A 429 was not applied, so any method may retry."""
+        if isinstance(failure, RateLimited) and not isinstance(failure, DailyLimitReached) and response is not None:
+            whole_bucket, pause = True, failure.retry_after
+            if pause is None:
+                pause, whole_bucket = self._retry.after_refusal(response.headers, tries)
+            if whole_bucket:
+                self._budget.block(pause)
+            return pause if pause <= self._retry.retry_after_cap else None
+        if not isinstance(failure, Transient) or not call.idempotent:
+            return None
+        if isinstance(failure, Unreachable) and self._loopback:
+            return None  # nobody listens: waiting would only hide it
+        return self._retry.backoff(tries)
+
+
+def _parsed(call: Call, response: Response, parse: Callable[[Response], Parsed]) -> Parsed:
+    """The parser's result, its complaints as classified errors: after a write they leave its outcome unknown."""
+    where = {"system": call.system, "method": call.method, "path": call.path}
+    try:
+        return parse(response)
+    except NotJson:
+        if call.idempotent:
+            raise Unreadable(**where, status=response.status) from None
+    except WrongShape as shape:
+        if call.idempotent:
+            raise SchemaDrift(**where, status=response.status, remedy=str(shape)) from None
+    raise OutcomeUnknown(**where, status=response.status)

@@ -1,0 +1,123 @@
+"""Compiles a mapping to SQL: one SELECT a record type for the desired side, one for the actual side.
+
+Extend it when the mapping model learns something new; field names of vendors stay in the connectors.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from ghl_payments.domain.mapping import Mapping
+from ghl_payments.warehouse.queries import run, run_text
+
+CANONICAL = ("canonical_orders", "canonical_charges", "canonical_invoices", "canonical_contacts")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _object(pairs: dict[str, str]) -> str:
+    inner = ", ".join(f"{_literal(name)}, ({expression})::varchar" for name, expression in pairs.items())
+    return f"json_object({inner})"
+
+
+def desired_select(mapping: Mapping, record_type: str) -> str:
+    """INSERT of one record type's desired rows for `$connection`, `$live`, out of its canonical table."""
+    record = mapping.record_types[record_type]
+    fields = _object({name: rule.desired for name, rule in record.fields.items()})
+    compared = _object({n: r.desired for n, r in record.fields.items() if r.compare != "never"} or {"key": record.key})
+    parents = _object(record.parents) if record.parents else "'{}'::json"
+    return f"""
+        insert into reconciliation.desired
+        select $connection, location_id, live, {_literal(mapping.system)}, {_literal(record_type)}, {record.key},
+            true, null, {fields}, md5({compared}::varchar), {parents}, ({record.amount})::bigint,
+            ({record.currency})::varchar, created_at, updated_at
+        from canonical_{record.source}
+        where live = $live and ({record.where})"""
+
+
+def unrepresentable_selects(mapping: Mapping) -> list[str]:
+    """INSERTs of the rows for which the target has no form."""
+    return [
+        f"""
+        insert into reconciliation.desired
+        select $connection, location_id, live, {_literal(mapping.system)}, {_literal(entry.record_type)}, {entry.key},
+            false, {entry.reason}, '{{}}'::json, md5(({entry.key}) || ({entry.reason})), '{{}}'::json,
+            ({entry.amount})::bigint, case when ({entry.amount}) is not null then ({entry.currency})::varchar end,
+            created_at, updated_at
+        from canonical_{entry.source}
+        where live = $live and ({entry.where})"""
+        for entry in mapping.not_representable
+    ]
+
+
+def actual_select(mapping: Mapping, record_type: str) -> str:
+    """INSERT of one record type's actual rows for `$connection`, `$live`, out of `{system}_{record_type}_records`."""
+    record = mapping.record_types[record_type]
+    compared = {n: r.actual for n, r in record.fields.items() if r.actual is not None}
+    fields = _object(compared) if compared else "'{}'::json"
+    return f"""
+        insert into actual.records
+        select $connection, location_id, $live, {_literal(mapping.system)}, {_literal(record_type)}, key, native_id,
+            {fields}, md5({fields}::varchar), ({record.actual_amount})::bigint, currency, problem, read_at
+        from {mapping.system}_{record_type}_records"""
+
+
+def build_canonical(con: duckdb.DuckDBPyConnection, location_id: str) -> None:
+    """The canonical tables of one location, which every mapping reads."""
+    for name in CANONICAL:
+        run(con, f"reconciliation/{name}", {"location_id": location_id})
+
+
+def build_desired(
+    con: duckdb.DuckDBPyConnection, mapping: Mapping, *, connection: str, live: bool, location_id: str
+) -> int:
+    """Replace one location's desired rows for one connection; returns their number. Needs `build_canonical` first."""
+    keys = {"connection": connection, "location_id": location_id, "live": live}
+    run_text(con, "delete from reconciliation.desired where connection = $connection and location_id = $location_id", keys)
+    for record_type in mapping.record_types:
+        run_text(con, desired_select(mapping, record_type), keys)
+    for statement in unrepresentable_selects(mapping):
+        run_text(con, statement, keys)
+    counted = run_text(
+        con, "select count(*) from reconciliation.desired where connection=$connection and location_id=$location_id", keys
+    )
+    return int(counted[0][0])
+
+
+def build_actual(
+    con: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    documents_sql: Path,
+    *,
+    connection: str,
+    live: bool,
+    only_location: str | None,
+) -> int:
+    """Derive `actual.records` of a connection from its documents; returns their number, unmanaged ones included."""
+    keys = {"connection": connection, "live": live, "only_location": only_location}
+    run_text(con, documents_sql.read_text(encoding="utf-8"), keys)
+    run_text(con, "delete from actual.records where connection = $connection", keys)
+    for record_type in mapping.record_types:
+        run_text(con, actual_select(mapping, record_type), keys)
+    return int(run_text(con, "select count(*) from actual.records where connection = $connection", keys)[0][0])
+
+
+def store_field_rules(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
+    """Put the mapping's comparison and ownership rules where SQL can join them."""
+    con.execute("delete from reconciliation.field_rules where system = ?", [mapping.system])
+    rows = [
+        (mapping.system, record_type, name, r.field_class, r.compare, r.tolerance, r.owner, r.write, r.via)
+        for record_type, record in mapping.record_types.items()
+        for name, r in record.fields.items()
+    ]
+    names = ("system", "record_type", "field", "class", "compare", "tolerance", "owner", "write", "via")
+    con.execute(
+        "insert into reconciliation.field_rules by name select "
+        + ", ".join(f'unnest($c{i}) as "{name}"' for i, name in enumerate(names)),
+        {f"c{i}": [row[i] for row in rows] for i in range(len(names))},
+    )
+

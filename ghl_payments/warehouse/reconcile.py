@@ -1,0 +1,162 @@
+"""Desired against actual: the SQL steps of reconciliation in their order, for one location.
+
+Extend it when a turn needs a further comparison; the comparisons themselves stand in `sql/reconciliation/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from ghl_payments.domain.mapping import Mapping
+from ghl_payments.warehouse.landing_load import naive
+from ghl_payments.warehouse.mapping_sql import (
+    build_actual,
+    build_canonical,
+    build_desired,
+    store_field_rules,
+)
+from ghl_payments.warehouse.queries import run, run_text, sql
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target connection as reconciliation sees it: its mapping, its documents' SQL, and whether it is live.
+
+    `only_location` is the location's id when no other location shares the connection.
+    """
+
+    connection: str
+    system: str
+    live: bool
+    policy: str
+    shrink_share: float
+    mapping: Mapping
+    documents_sql: Path
+    only_location: str | None
+
+
+def prepare_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
+    """Temp tables that describe the target's record types, and the mapping's rules where SQL can join them."""
+    store_field_rules(con, target.mapping)
+    con.execute("create or replace temp table target_types (record_type varchar, source varchar)")
+    kinds = target.mapping.source_of
+    con.execute(
+        "insert into target_types select unnest($types), unnest($kinds)",
+        {"types": list(kinds), "kinds": list(kinds.values())},
+    )
+    parents = [
+        (record_type, parent, parent not in record.optional_parents)
+        for record_type, record in target.mapping.record_types.items()
+        for parent in record.parents
+    ]
+    con.execute(
+        "create or replace temp table target_all_parents (record_type varchar, parent_type varchar, required boolean)"
+    )
+    con.execute(
+        "insert into target_all_parents select unnest($types::varchar[]), unnest($parents::varchar[]), "
+        "unnest($required::boolean[])",
+        {
+            "types": [row[0] for row in parents],
+            "parents": [row[1] for row in parents],
+            "required": [row[2] for row in parents],
+        },
+    )
+    con.execute(
+        "create or replace temp table target_parents as "
+        "select record_type, parent_type from target_all_parents where required"
+    )
+
+
+def derive_actual(con: duckdb.DuckDBPyConnection, target: Target) -> int:
+    """`actual.records` of one connection, from its documents."""
+    return build_actual(
+        con,
+        target.mapping,
+        target.documents_sql,
+        connection=target.connection,
+        live=target.live,
+        only_location=target.only_location,
+    )
+
+
+def derive_desired(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str) -> dict[str, int]:
+    """`reconciliation.desired` of one location, for each of its connections."""
+    build_canonical(con, location_id)
+    return {
+        target.connection: build_desired(
+            con, target.mapping, connection=target.connection, live=target.live, location_id=location_id
+        )
+        for target in targets
+    }
+
+
+def compare_target(
+    con: duckdb.DuckDBPyConnection, target: Target, location_id: str, *, as_of: datetime, lag_seconds: int
+) -> None:
+    """The temp table `target_diffs`: every disagreement of one location with one connection. Changes nothing."""
+    prepare_target(con, target)
+    build_canonical(con, location_id)
+    derive_actual(con, target)
+    keys = {
+        "connection": target.connection,
+        "location_id": location_id,
+        "system": target.system,
+        "live": target.live,
+        "as_of": naive(as_of),
+        "lag_seconds": lag_seconds,
+    }
+    run_text(con, sql("reconciliation/target_diffs").replace("TARGET_dangling", f"{target.system}_dangling"), keys)
+    for record_type in target.mapping.record_types:
+        run(con, "reconciliation/blocked_diffs", {"record_type": record_type})
+
+
+def reconcile_target(
+    con: duckdb.DuckDBPyConnection, target: Target, location_id: str, *, as_of: datetime, lag_seconds: int
+) -> dict[str, int]:
+    """Compare one location with one connection and bring `reconciliation.diffs` up to date; counts by kind."""
+    compare_target(con, target, location_id, as_of=as_of, lag_seconds=lag_seconds)
+    keys = {
+        "connection": target.connection,
+        "location_id": location_id,
+        "system": target.system,
+        "live": target.live,
+        "as_of": naive(as_of),
+        "ghl_complete": False,
+    }
+    con.execute("begin")
+    run(con, "reconciliation/found_diffs", keys)
+    counts = run(con, "reconciliation/diffs", keys)
+    con.execute("commit")
+    return {kind: int(count) for kind, count in counts}
+
+
+def reconcile_invariants(con: duckdb.DuckDBPyConnection, location_id: str, *, as_of: datetime) -> dict[str, int]:
+    """Bring the diffs inside GHL up to date from `reconciliation.invariants`; counts by kind."""
+    complete = con.execute(
+        "select coalesce(bool_and(complete), false) from raw.slices where location_id = ?", [location_id]
+    ).fetchone()
+    keys = {
+        "connection": None,
+        "location_id": location_id,
+        "system": "ghl",
+        "as_of": naive(as_of),
+        "ghl_complete": bool(complete and complete[0]),
+    }
+    con.execute("begin")
+    run(con, "reconciliation/found_invariants", keys)
+    counts = run(con, "reconciliation/diffs", keys)
+    con.execute("commit")
+    return {kind: int(count) for kind, count in counts}
+
+
+def find_invariants(con: duckdb.DuckDBPyConnection, location_id: str, *, as_of: datetime, lag_seconds: int) -> int:
+    """Rebuild `reconciliation.invariants` of one location; returns their number."""
+    keys = {"location_id": location_id, "as_of": naive(as_of), "lag_seconds": lag_seconds}
+    run(con, "reconciliation/invariants", keys)
+    row = con.execute("select count(*) from invariant_rows").fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,33 @@
+-- Conversions that every stage shares; created for each connection, so that they always fit the code.
+create or replace temp macro instant(t) as (try_cast(t as timestamptz)::timestamp);
+create or replace temp macro instant_text(ts) as strftime(ts, '%Y-%m-%dT%H:%M:%S.%gZ');
+create or replace temp macro plain_decimal(t) as
+    try_cast(case when regexp_full_match(t, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?') then t end as decimal(38, 16));
+create or replace temp macro minor_factor(e) as ([1, 10, 100, 1000, 10000][e + 1]);
+-- exact | sub_minor | missing | not_numeric | currency_unknown | too_large
+create or replace temp macro amount_state(t, e) as
+    case
+        when t is null then 'missing'
+        when not regexp_full_match(t, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?') then 'not_numeric'
+        when e is null then 'currency_unknown'
+        when try_cast(t as double) is null or abs(try_cast(t as double)) * minor_factor(e) >= 1e15 then 'too_large'
+        when plain_decimal(t) * minor_factor(e) <> trunc(plain_decimal(t) * minor_factor(e)) then 'sub_minor'
+        else 'exact'
+    end;
+create or replace temp macro to_minor(t, e) as
+    case when amount_state(t, e) = 'exact' then cast(plain_decimal(t) * minor_factor(e) as bigint) end;
+-- A target that stores doubles may answer 150.10000000000002: rounded to the minor unit, if it is that close.
+create or replace temp macro to_minor_rounded(t, e) as
+    case
+        when amount_state(t, e) in ('exact', 'sub_minor')
+            and abs(plain_decimal(t) * minor_factor(e) - round(plain_decimal(t) * minor_factor(e))) < 0.001
+            then cast(round(plain_decimal(t) * minor_factor(e)) as bigint)
+    end;
+create or replace temp macro major_text(m, e) as
+    case
+        when e = 0 then m::varchar
+        else (case when m < 0 then '-' else '' end) || (abs(m) // minor_factor(e))::varchar || '.'
+            || lpad((abs(m) % minor_factor(e))::varchar, e, '0')
+    end;
+create or replace temp macro blank_to_null(t) as nullif(trim(t), '');
+create or replace temp macro plain_text(d) as rtrim(rtrim(d::decimal(38, 9)::varchar, '0'), '.');

@@ -1,0 +1,48 @@
+-- An empty or shrunken answer of a target holds all creates of its connection, until the answer recovers or a person
+-- releases the brake. The baseline is the last read that was not braked.
+create or replace temp table brake_verdicts as
+with accepted as (
+    select record_type, arg_max(rows, read_at) as rows from actual.read_history
+    where connection = $connection and complete
+    group by record_type
+)
+
+select
+    r.record_type, r.rows as observed, coalesce(b.baseline, a.rows) as baseline, r.read_at,
+    case
+        when not r.complete then null
+        when r.rows = 0 and coalesce(a.rows, 1) > 0 then 'empty_answer'
+        when a.rows >= 5 and r.rows < a.rows * $shrink_share then 'shrunken_answer'
+    end as brake
+from actual.reads as r
+inner join target_types as t on t.record_type = r.record_type
+left join accepted as a on a.record_type = r.record_type
+left join outbox.brakes as b on b.connection = $connection and b.record_type = r.record_type and b.active
+where r.connection = $connection;
+
+update outbox.brakes as b set active = false
+from brake_verdicts as v
+where b.connection = $connection and b.record_type = v.record_type and b.active and v.brake is distinct from b.brake;
+
+insert or replace into outbox.brakes
+select $connection, v.brake, v.record_type,
+    case v.brake
+        when 'empty_answer' then 'the list of ' || v.record_type || ' came back empty; missing rights look the same'
+        else 'the list of ' || v.record_type || ' fell from ' || v.baseline || ' to ' || v.observed
+    end,
+    v.observed, v.baseline, true, null, $as_of
+from brake_verdicts as v
+where v.brake is not null and not exists (
+    select 1 from outbox.brakes as b
+    where b.connection = $connection and b.record_type = v.record_type and b.active and b.brake = v.brake
+);
+
+insert into actual.read_history
+select $connection, r.record_type, r.rows, r.complete, r.read_at
+from actual.reads as r
+inner join brake_verdicts as v on v.record_type = r.record_type and v.brake is null
+left join actual.read_history as h
+    on h.connection = $connection and h.record_type = r.record_type and h.read_at = r.read_at
+where r.connection = $connection and r.complete and h.read_at is null;
+
+select brake, record_type from outbox.brakes where connection = $connection and active order by all;

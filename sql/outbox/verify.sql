@@ -1,0 +1,80 @@
+-- Read-back: each change in `to_verify` against the record as it stands now, field by field, only the fields written.
+-- An unknown create that is not there was not applied and may be sent again; an unequal record after a 2xx is refused.
+create or replace temp table read_backs as
+with held as (
+    select c.change_id, c.operation, c.state, c.system, c.record_type, c.payload, c.fields as changed, c.diff_ids,
+        coalesce(a.native_id, b.native_id) as native_id, coalesce(a.fields, b.fields) as found
+    from outbox.changes as c
+    inner join to_verify as v on v.change_id = c.change_id
+    left join actual.records as a
+        on a.connection = c.connection and a.record_type = c.record_type and a.native_id = c.native_id
+    left join (
+        select connection, location_id, record_type, key, arg_min(native_id, try_cast(native_id as bigint)) as native_id,
+            arg_min(fields, try_cast(native_id as bigint)) as fields
+        from actual.records where key is not null group by all
+    ) as b
+        on b.connection = c.connection and b.location_id = c.location_id and b.record_type = c.record_type
+        and b.key = c.key and c.operation = 'create'
+    where c.state in ('sent', 'unknown')
+),
+
+opened as (
+    select h.change_id, r.field, r.compare, r.tolerance,
+        coalesce((h.payload -> '$.fields' ->> r.field), '') as wanted, coalesce((h.found ->> r.field), '') as got
+    from held as h
+    inner join reconciliation.field_rules as r
+        on r.system = h.system and r.record_type = h.record_type and r.compare <> 'never'
+        and (r.write <> 'never' or r.via is not null)
+        and (
+            h.operation = 'create'
+            or coalesce(r.via, r.field) in (select unnest(from_json(h.changed, '["VARCHAR"]')))
+        )
+    where h.found is not null
+),
+
+unequal as (
+    select change_id, string_agg(field, ', ' order by field) as fields
+    from opened
+    where case compare
+        when 'minor' then coalesce(abs(try_cast(wanted as bigint) - try_cast(got as bigint)) > tolerance, wanted <> got)
+        when 'time' then coalesce(
+            abs(epoch_ms(instant(wanted)) - epoch_ms(instant(got))) > tolerance * 1000, wanted <> got
+        )
+        when 'text' then lower(trim(wanted)) <> lower(trim(got))
+        else wanted <> got
+    end
+    group by change_id
+)
+
+select h.change_id, h.state, h.native_id,
+    case
+        when h.found is not null and u.change_id is null then 'verified'
+        when h.state = 'unknown' and (h.found is null or h.operation = 'update') then 'approved'
+        when h.found is null then 'unequal'
+        else 'unequal'
+    end as verdict,
+    case
+        when h.found is null then 'not found when read back'
+        when u.change_id is not null then 'differs when read back: ' || u.fields
+    end as detail
+from held as h
+left join unequal as u on u.change_id = h.change_id;
+
+-- While the target may still be settling, an unequal read-back proves nothing yet.
+update outbox.changes as c set
+    state = case b.verdict when 'unequal' then 'refused' else b.verdict end, moved_at = $as_of,
+    native_id = coalesce(b.native_id, c.native_id),
+    reason = case b.verdict
+        when 'unequal' then 'not_converging: ' || b.detail
+        when 'approved' then 'the answer was lost and nothing was applied; it is sent again'
+    end
+from read_backs as b
+where c.change_id = b.change_id and (b.verdict <> 'unequal' or $settled);
+
+insert into outbox.attempts
+select b.change_id, c.attempts, 'read_back', case b.verdict when 'unequal' then 'refused' else b.verdict end, null,
+    b.native_id, b.detail, $as_of
+from read_backs as b inner join outbox.changes as c on c.change_id = b.change_id
+where b.verdict <> 'unequal' or $settled;
+
+select verdict, count(*) from read_backs group by verdict order by verdict;

@@ -1,0 +1,248 @@
+-- One location against one target connection: every disagreement, in one pass over desired and actual rows.
+-- Precedence for a record: unverifiable, duplicate, test record, deleted, then missing or differing.
+create or replace temp table target_found as
+select
+    record_type, key, count(*) as copies, list(native_id order by native_id) as native_ids,
+    bool_or(problem is not null) as unreadable, any_value(problem) as problem,
+    any_value(hash) as hash, any_value(fields) as fields, min(native_id) as native_id,
+    arg_min(amount_minor, try_cast(native_id as bigint)) as first_minor, sum(amount_minor)::bigint as sum_minor,
+    any_value(currency) as currency
+from actual.records
+where connection = $connection and location_id = $location_id and key is not null
+group by record_type, key;
+
+create or replace temp table target_wanted as
+select d.*, s.complete and s.record_type is not null as read_complete
+from reconciliation.desired as d
+left join actual.reads as s on s.connection = d.connection and s.record_type = d.record_type
+where d.connection = $connection and d.location_id = $location_id;
+
+-- What GHL itself says of a key that stands in the target: quarantined, test, there but not wanted, or gone (404).
+create or replace temp table target_sources as
+with keys as (select distinct key from target_found where record_type not in ('client', 'user'))
+
+select distinct
+    k.key,
+    q.record_key is not null as quarantined,
+    coalesce(not o.live, not t.live, false) as is_test,
+    case
+        when o.order_id is not null then 'GHL has the order, and it asks for no such record'
+        when t.transaction_id is not null then 'GHL has the transaction, and its status is ' || coalesce(t.status, 'unknown')
+        when g.status = 404 then 'GHL has no such record (asked for by id)'
+        when i.entity_id is null and split_part(k.key, ':', 2) = 'invoice' and a.complete
+            then 'no GHL transaction pays this GHL invoice'
+    end as orphan_reason
+from keys as k
+left join staging.orders as o
+    on o.location_id = $location_id and k.key = 'ghl:order:' || o.order_id
+left join staging.transactions as t
+    on t.location_id = $location_id and k.key = 'ghl:txn:' || t.transaction_id
+left join staging.quarantine as q
+    on q.owner = $location_id and (
+        (q.table_name = 'staging.orders' and k.key = 'ghl:order:' || q.record_key)
+        or (q.table_name = 'staging.transactions' and k.key = 'ghl:txn:' || q.record_key)
+        or (q.table_name = 'staging.transactions' and k.key
+            = concat_ws(':', 'ghl', (q.payload ->> '$.entityType'), (q.payload ->> '$.entityId')))
+    )
+left join raw.lookups as g
+    on g.location_id = $location_id and g.status = 404 and (
+        (g.stream = 'order_details' and k.key = 'ghl:order:' || g.id)
+        or (g.stream = 'transaction_details' and k.key = 'ghl:txn:' || g.id)
+    )
+left join (
+    select distinct entity_id from staging.transactions
+    where location_id = $location_id and entity_type = 'invoice' and status in ('succeeded', 'refunded')
+) as i on k.key = 'ghl:invoice:' || i.entity_id
+cross join (
+    select coalesce(bool_and(complete), false) as complete from raw.slices
+    where location_id = $location_id and stream = 'transactions'
+) as a;
+
+create or replace temp table target_gone as
+select g.record_type, g.key, g.native_id, 'a cross-reference names it, and it is gone (404 by id)' as reason
+from TARGET_dangling as g
+inner join actual.documents as d
+    on d.connection = $connection and d.record_type = g.record_type and d.native_id = g.native_id and d.absent_confirmed
+where g.location_id = $location_id
+union
+select c.record_type, c.key, c.native_id, 'we wrote it before, and it is gone (404 by id)'
+from outbox.changes as c
+inner join actual.documents as d
+    on d.connection = c.connection and d.record_type = c.record_type and d.native_id = c.native_id
+where c.connection = $connection and c.location_id = $location_id and c.state = 'verified'
+    and not d.present and d.absent_confirmed;
+
+create or replace temp table target_verdicts as
+with
+unverifiable as (
+    select record_type, key, 'unverifiable' as kind, null::bigint as amount_minor, null::varchar as currency,
+        problem as reason, native_ids
+    from target_found where unreadable
+    union all
+    select r.record_type, 'ghl:' || r.source || ':' || q.record_key, 'unverifiable', null, null,
+        'its GHL row is in quarantine: ' || q.rule, coalesce(f.native_ids, [])
+    from (
+        select table_name, record_key, min(rule) as rule from staging.quarantine
+        where owner = $location_id and table_name in ('staging.orders', 'staging.transactions')
+            and coalesce(lower(payload ->> '$.liveMode') = 'true', false) = $live
+        group by table_name, record_key
+    ) as q
+    inner join target_types as r
+        on (r.source = 'order' and q.table_name = 'staging.orders')
+        or (r.source = 'txn' and q.table_name = 'staging.transactions')
+    left join target_found as f
+        on f.record_type = r.record_type and f.key = 'ghl:' || r.source || ':' || q.record_key
+    where not coalesce(f.unreadable, false)
+    union all
+    select f.record_type, f.key, 'unverifiable', null, null, 'its GHL row is in quarantine', f.native_ids
+    from target_found as f
+    inner join target_sources as s on s.key = f.key and s.quarantined
+    inner join target_types as r on r.record_type = f.record_type and r.source = 'any'
+    where not f.unreadable and not exists (
+        select 1 from target_wanted as w where w.record_type = f.record_type and w.key = f.key and w.representable
+    )
+),
+
+duplicates as (
+    select record_type, key, 'duplicate_in_target' as kind, sum_minor - first_minor as amount_minor, currency,
+        copies || ' records carry this key' as reason, native_ids
+    from target_found where copies > 1
+),
+
+tests as (
+    select f.record_type, f.key, 'test_record_in_live' as kind, f.first_minor as amount_minor, f.currency,
+        'the GHL record is in test mode' as reason, f.native_ids
+    from target_found as f inner join target_sources as s on s.key = f.key
+    where $live and s.is_test
+),
+
+gone as (
+    select g.record_type, g.key, 'deleted_in_target' as kind, any_value(w.amount_minor) as amount_minor,
+        any_value(w.currency) as currency, any_value(g.reason) as reason, []::varchar[] as native_ids
+    from target_gone as g
+    left join target_found as f on f.record_type = g.record_type and f.key = g.key
+    inner join target_wanted as w on w.record_type = g.record_type and w.key = g.key and w.representable
+    where f.key is null
+    group by g.record_type, g.key
+),
+
+first_of as (
+    select * from (
+        select *, row_number() over (partition by record_type, key order by rank) as place
+        from (
+            select *, 1 as rank from unverifiable union all select *, 2 from duplicates
+            union all select *, 3 from tests union all select *, 4 from gone
+        )
+    ) where place = 1
+)
+
+select record_type, key, kind, amount_minor, case when amount_minor is not null then currency end as currency,
+    reason, native_ids
+from first_of;
+
+create or replace temp table target_fields as
+with pairs as (
+    select w.record_type, w.key, w.amount_minor as wanted_minor, w.currency as wanted_currency, w.source_updated_at,
+        w.fields as wanted, f.fields as found, f.native_ids, f.native_id
+    from target_wanted as w
+    inner join target_found as f on f.record_type = w.record_type and f.key = w.key
+    where w.representable and f.copies = 1 and w.hash <> f.hash
+        and not exists (select 1 from target_verdicts as v where v.record_type = w.record_type and v.key = w.key)
+),
+
+opened as (
+    select p.*, r.field, r.class, r.compare, r.tolerance, r.write, r.via, r.owner,
+        coalesce((p.wanted ->> r.field), '') as desired_text, coalesce((p.found ->> r.field), '') as actual_text
+    from pairs as p
+    inner join reconciliation.field_rules as r
+        on r.system = $system and r.record_type = p.record_type and r.compare <> 'never'
+)
+
+select *
+from opened
+where case compare
+    when 'minor' then coalesce(
+        abs(try_cast(desired_text as bigint) - try_cast(actual_text as bigint)) > tolerance, desired_text <> actual_text
+    )
+    when 'time' then coalesce(
+        abs(epoch_ms(instant(desired_text)) - epoch_ms(instant(actual_text))) > tolerance * 1000,
+        desired_text <> actual_text
+    )
+    when 'text' then regexp_replace(lower(trim(desired_text)), '\s+', ' ', 'g')
+        <> regexp_replace(lower(trim(actual_text)), '\s+', ' ', 'g')
+    else desired_text <> actual_text
+end;
+
+create or replace temp table target_diffs as
+with lagging as (select $as_of::timestamp - to_seconds($lag_seconds::bigint) as since),
+
+missing as (
+    select w.record_type, w.key,
+        case when w.source_updated_at > (select since from lagging) then 'pending' else 'missing_in_target' end as kind,
+        null::varchar as class, '[]'::json as fields, []::varchar[] as native_ids, w.amount_minor, w.currency,
+        null::varchar as reason, w.source_updated_at <= (select since from lagging) as pushable
+    from target_wanted as w
+    left join target_found as f on f.record_type = w.record_type and f.key = w.key
+    where w.representable and f.key is null and w.read_complete
+        and not exists (select 1 from target_verdicts as v where v.record_type = w.record_type and v.key = w.key)
+),
+
+judged as (
+    select *, source_updated_at > (select since from lagging) as is_lagging,
+        bool_or(class = 'currency') over (partition by record_type, key) as currency_differs,
+        case when source_updated_at <= (select since from lagging) then class end as diff_class
+    from target_fields
+),
+
+differing as (
+    select record_type, key, case when bool_or(is_lagging) then 'pending' else 'field_differs' end as kind,
+        diff_class as class,
+        case when bool_or(is_lagging) then '[]'::json else to_json(list(
+            {field: field, desired: nullif(desired_text, ''), actual: nullif(actual_text, '')} order by field
+        )) end as fields,
+        any_value(native_ids) as native_ids,
+        case
+            when bool_or(is_lagging) or diff_class = 'currency' then any_value(wanted_minor)
+            when diff_class = 'amount' and bool_or(currency_differs) and bool_or(compare = 'minor')
+                then any_value(wanted_minor)
+            when diff_class = 'amount' then coalesce(max(
+                abs(try_cast(desired_text as bigint) - try_cast(actual_text as bigint))
+            ) filter (where compare = 'minor'), 0)
+        end as amount_minor,
+        any_value(wanted_currency) as currency,
+        case when not bool_or(write = 'always' or via is not null) then 'the target owns these fields' end as reason,
+        not bool_or(is_lagging) and bool_or(write = 'always' or via is not null) as pushable
+    from judged
+    group by record_type, key, diff_class
+),
+
+orphans as (
+    select f.record_type, f.key, 'missing_in_source' as kind, null as class, '[]'::json as fields, f.native_ids,
+        f.first_minor as amount_minor, f.currency, s.orphan_reason as reason, false as pushable
+    from target_found as f
+    inner join target_sources as s on s.key = f.key
+    inner join actual.reads as c
+        on c.connection = $connection and c.record_type = f.record_type and c.complete
+    where s.orphan_reason is not null and not s.quarantined
+        and not exists (select 1 from target_wanted as w where w.record_type = f.record_type and w.key = f.key)
+        and not exists (select 1 from target_verdicts as v where v.record_type = f.record_type and v.key = f.key)
+        and not exists (
+            select 1 from canonical_charges as n
+            where n.invoice_key = f.key and n.reason is not null and f.record_type = 'invoice'
+        )
+),
+
+unheld as (
+    select record_type, key, 'not_representable' as kind, null as class, '[]'::json as fields, []::varchar[] as native_ids,
+        amount_minor, currency, reason, false as pushable
+    from target_wanted where not representable
+)
+
+select record_type, key, kind, class, fields, native_ids, amount_minor,
+    case when amount_minor is not null then currency end as currency, reason, pushable
+from (
+    from missing union all from differing union all from orphans union all from unheld
+    union all
+    select record_type, key, kind, null, '[]'::json, native_ids, amount_minor, currency, reason, false
+    from target_verdicts
+);
