@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from ghl_payments.domain.money import MoneyError, parse_major
@@ -116,6 +117,8 @@ def is_live(doc: Document) -> bool:
 def instant(text: object) -> datetime:
     """An ISO 8601 instant, naive taken as UTC; ValueError for anything else."""
     value = datetime.fromisoformat(text if isinstance(text, str) else "")
+    if value.tzinfo is UTC:
+        return value
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
@@ -123,8 +126,13 @@ def exact_minor(amount: object, currency: str) -> int | None:
     """Minor units of a JSON amount, None when it is finer than the minor unit; MoneyError when unreadable."""
     if isinstance(amount, bool) or not isinstance(amount, (int, Decimal, str)):
         raise MoneyError("amount_not_numeric", "no amount")
+    return _exact_minor(str(amount), currency)
+
+
+@lru_cache(maxsize=65_536)
+def _exact_minor(text: str, currency: str) -> int | None:
     try:
-        return parse_major(str(amount), currency).minor
+        return parse_major(text, currency).minor
     except MoneyError as error:
         if error.rule == "amount_sub_minor":
             return None
@@ -184,7 +192,7 @@ def _read_transaction(books: Ledgers, doc: Document) -> None:
         live=is_live(doc),
         currency=doc["currency"],
         minor=minor,
-        positive=Decimal(str(doc["amount"])) > 0,
+        positive=(Decimal(str(doc["amount"])) if minor is None else minor) > 0,
         status=status,
         contact=books.canonical(doc.get("contactId")),
         entity_type=str(doc.get("entityType") or ""),

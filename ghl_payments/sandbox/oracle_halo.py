@@ -27,6 +27,8 @@ _CUSTOM_FIELDS = {"amount_text": "CFGHLAmount", "currency_text": "CFGHLCurrency"
                   "subscription_status": "CFGHLSubscriptionStatus", "fulfillments": "CFGHLFulfillments",
                   "tracking": "CFGHLTracking"}
 
+_CONTACT = "ghl:contact:"
+
 Place = tuple[str, str, str]
 """(location id, record type, key)."""
 
@@ -56,9 +58,9 @@ class Halo:
             record_type = _TYPE_OF_TABLE.get(link.get("table_id") or 0)
             if record_type and _is_ours(record_type, link.get("third_party_id")):
                 self._links.setdefault((record_type, link["halo_id"]), []).append(link)
-                if link["halo_id"] not in self.records[record_type]:
-                    location = link.get("third_party_secondary_id") or self._only
-                    self.gone.add((str(location), record_type, self._canonical(location, link["third_party_id"])))
+                location = link.get("third_party_secondary_id") or self._only
+                if link["halo_id"] not in self.records[record_type] and location:
+                    self.gone.add((location, record_type, self._canonical(location, link["third_party_id"])))
 
     def _place(self, record_type: str, doc: Document) -> None:
         links = self._links.get((record_type, doc["id"]), ())
@@ -66,7 +68,7 @@ class Halo:
         carried += [(doc[name], None) for name in _KEY_FIELDS[record_type] if _is_ours(record_type, doc.get(name))]
         if not carried:
             return
-        default = self.location_of(record_type, doc)
+        default = None if all(given for _, given in carried) else self.location_of(record_type, doc)
         places = {
             (location, record_type, self._canonical(location, key))
             for key, given in carried
@@ -89,10 +91,10 @@ class Halo:
                 return location
         return self._only
 
-    def _canonical(self, location: str | None, key: str) -> str:
-        kind, _, record_id = key.removeprefix("ghl:").partition(":")
-        books = self._ledgers.get(location) if location and kind == "contact" else None
-        return f"ghl:contact:{books.canonical(record_id)}" if books else key
+    def _canonical(self, location: str, key: str) -> str:
+        if not key.startswith(_CONTACT) or location not in self._ledgers:
+            return key
+        return f"{_CONTACT}{self._ledgers[location].canonical(key.removeprefix(_CONTACT))}"
 
     def amount(self, record_type: str, doc: Document) -> int | Decimal | None:
         """The record's amount in major units as Halo holds it; None when it is not a number."""

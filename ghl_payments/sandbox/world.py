@@ -28,9 +28,8 @@ from ghl_payments.sandbox.world_values import Document, to_ms
 class World:
     """`state` is the document of `GET /_sandbox/state`; `answer_key` all diffs the first turn of the loop must report.
 
-    `planted` are the rows that the planted defects declare by themselves: a part of the answer key.
-
-    Sub-documents of `state` (products, prices, contacts) are shared between documents: replace, never mutate them.
+    `planted` are the rows that the planted defects declare by themselves: a part of the answer key. Sub-documents of `state` (products, prices, contacts) are shared
+    between documents: replace, never mutate them.
     """
 
     state: dict[str, Any]
@@ -40,25 +39,29 @@ class World:
 
 def generate(seed: int, orders: int, now: datetime, *, defects: bool = True) -> World:
     """A world of `orders` GHL orders over two locations as it stands at `now`; the same arguments, the same bytes."""
-    moment = to_ms(now)
     with _collector_paused():
-        ledgers = [
-            Ledger(location, index, Random(f"{seed}/ghl/{location.id}"), moment)
-            for index, location in enumerate(sandbox_identity(seed).locations)
-        ]
-        planned = build_defects(ledgers, orders) if defects else []
-        for ledger, share in zip(ledgers, (orders - orders * 2 // 5, orders * 2 // 5), strict=True):
-            _fill(ledger, share)
-        halo = Halo(Random(f"{seed}/halo"), moment)
-        locations = [_location(ledger) for ledger in ledgers]
-        for location in locations:
-            halo.agree(location["id"], derive(read_location(location)), _people(location))
-        planted = sorted(plant_defects(planned, halo), key=identity)
-        halo.settle_removals()
-        for ledger, location in zip(ledgers, locations, strict=True):
-            _delete_doomed(ledger, location)
-        state = {"ghl": {"locations": locations}, "halo": halo.state}
+        state, planted = _build(seed, orders, to_ms(now), defects)
         return World(state, judge(state, now), planted)
+
+
+def _build(seed: int, orders: int, moment: int, defects: bool) -> tuple[dict[str, Any], list[Row]]:
+    """The state and the rows its defects declare; everything else it took to make them is let go."""
+    ledgers = [
+        Ledger(location, index, Random(f"{seed}/ghl/{location.id}"), moment)
+        for index, location in enumerate(sandbox_identity(seed).locations)
+    ]
+    planned = build_defects(ledgers, orders) if defects else []
+    for ledger, share in zip(ledgers, (orders - orders * 2 // 5, orders * 2 // 5), strict=True):
+        _fill(ledger, share)
+    halo = Halo(Random(f"{seed}/halo"), moment)
+    locations = [_location(ledger) for ledger in ledgers]
+    for location in locations:
+        halo.agree(location["id"], derive(read_location(location)), _people(location))
+    planted = sorted(plant_defects(planned, halo), key=identity)
+    halo.settle_removals()
+    for ledger, location in zip(ledgers, locations, strict=True):
+        _delete_doomed(ledger, location)
+    return {"ghl": {"locations": locations}, "halo": halo.state}, planted
 
 
 @contextmanager

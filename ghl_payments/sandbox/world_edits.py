@@ -17,7 +17,7 @@ from ghl_payments.sandbox.world_halo import settle
 from ghl_payments.sandbox.world_ledger import Ledger
 from ghl_payments.sandbox.world_orders import plain
 from ghl_payments.sandbox.world_scene import Defect, Scene, custom_field
-from ghl_payments.sandbox.world_values import DAY, HOUR, Document, number, stamp, to_ms
+from ghl_payments.sandbox.world_values import DAY, HOUR, Document, number, stamp_of
 
 
 def delivered(ledger: Ledger, contact: Contact) -> Case:
@@ -163,7 +163,7 @@ def payment_date_changed(scene: Scene) -> list[Row]:
 
 
 def _later(text: str, by: timedelta) -> str:
-    return stamp(to_ms(instant(text) + by))
+    return stamp_of(instant(text) + by)
 
 
 EDITS: tuple[Defect, ...] = (

@@ -5,8 +5,8 @@ Add a field here when the mapping writes one more; making Halo disagree belongs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -14,18 +14,26 @@ from typing import Any
 from ghl_payments.domain.money import parse_major
 from ghl_payments.sandbox.oracle_desired import Desired, Wanted
 from ghl_payments.sandbox.world_natives import NATIVES, add_natives, currencies
-from ghl_payments.sandbox.world_values import SECOND, Document, number, stamp, to_ms
+from ghl_payments.sandbox.world_values import Document, number, stamp_of
 
 TABLES = {"client": 2, "user": 4, "invoice": 995, "sales_order": 996}
 """Halo's `table_id` of a cross-reference, by record type; payments have none."""
 
 RESOURCES = {"client": "Client", "user": "Users", "sales_order": "SalesOrder", "invoice": "Invoice",
              "invoice_payment": "InvoicePayment"}
+_DESCRIPTIONS = {kind: f"GoHighLevel {kind}" for kind in ("contact", "order", "invoice", "txn")}
+_PUSH_TIME = timedelta(seconds=90)
 _ORDER = tuple(RESOURCES)
+_People = Mapping[str, tuple[str, str]]
+_Maker = Callable[[str, Desired, _People], Document]
 
 
 class Halo:
-    """The Halo part of a world being written: its documents, and each of ours by (location, record type, key)."""
+    """The Halo part of a world being written.
+
+    `state` holds the documents, `ours` each of our records by (location id, record type, key), `links` each
+    cross-reference by (record type, Halo id).
+    """
 
     def __init__(self, rng: Random, now: int) -> None:
         self.state: dict[str, list[Document]] = {name: [] for name in (*RESOURCES.values(), "RecurringInvoice",
@@ -35,6 +43,9 @@ class Halo:
         self.ours: dict[tuple[str, str, str], Document] = {}
         self._removed: set[tuple[str, int]] = set()
         self.links: dict[tuple[str, int], Document] = {}
+        self._make: dict[str, _Maker] = {
+            "client": self._client, "user": self._user, "sales_order": self._sales_order, "invoice": self._invoice,
+            "invoice_payment": self._payment}
         add_natives(self.state, rng, now)
         self._next = dict.fromkeys((*RESOURCES.values(), "ExternalLink", "line"), NATIVES * 100)
 
@@ -57,7 +68,7 @@ class Halo:
         link = {
             "id": self.next_id("ExternalLink"), "table_id": TABLES[record_type], "halo_id": halo_id,
             "third_party_id": key, "third_party_secondary_id": location_id, "third_party_type": kind,
-            "third_party_desc": f"GoHighLevel {kind}"}
+            "third_party_desc": _DESCRIPTIONS[kind]}
         self.links[record_type, halo_id] = link
         self.state["ExternalLink"].append(link)
 
@@ -76,32 +87,29 @@ class Halo:
         for name, docs in self.state.items():
             docs[:] = [doc for doc in docs if (name, doc["id"]) not in self._removed]
 
-    def agree(self, location_id: str, wanted: Wanted, people: Mapping[str, tuple[str, str]]) -> None:
+    def agree(self, location_id: str, wanted: Wanted, people: _People) -> None:
         """Write every desired record of a location; `people` gives (name, e-mail) by contact id."""
-        for record_type in _ORDER:
-            for desired in wanted.records.values():
-                if desired.record_type == record_type:
-                    self.write(location_id, desired, people)
+        for desired in sorted(wanted.records.values(), key=lambda desired: _ORDER.index(desired.record_type)):
+            self.write(location_id, desired, people)
 
-    def write(self, location_id: str, desired: Desired, people: Mapping[str, tuple[str, str]]) -> Document:
+    def write(self, location_id: str, desired: Desired, people: _People) -> Document:
         """Write one desired record; its parents must stand already."""
-        make = {"client": self._client, "user": self._user, "sales_order": self._sales_order,
-                "invoice": self._invoice, "invoice_payment": self._payment}[desired.record_type]
-        return self.add(location_id, desired.record_type, desired.key, make(location_id, desired, people))
+        doc = self._make[desired.record_type](location_id, desired, people)
+        return self.add(location_id, desired.record_type, desired.key, doc)
 
-    def _client(self, location_id: str, desired: Desired, people: Mapping[str, tuple[str, str]]) -> Document:
+    def _client(self, location_id: str, desired: Desired, people: _People) -> Document:
         client_id = self.next_id("Client")
         name, _ = people[desired.key.rpartition(":")[2]]
         return {"id": client_id, "name": name, "inactive": False, "main_site_id": client_id + 5000}
 
-    def _user(self, location_id: str, desired: Desired, people: Mapping[str, tuple[str, str]]) -> Document:
+    def _user(self, location_id: str, desired: Desired, people: _People) -> Document:
         name, email = people[desired.key.rpartition(":")[2]]
         first, _, last = name.partition(" ")
         client = self.ours[location_id, "client", desired.key]
         return {"id": self.next_id("Users"), "name": name, "firstname": first, "surname": last, "emailaddress": email,
                 "client_id": client["id"], "site_id": client["main_site_id"], "inactive": False}
 
-    def _sales_order(self, location_id: str, desired: Desired, people: Mapping[str, tuple[str, str]]) -> Document:
+    def _sales_order(self, location_id: str, desired: Desired, people: _People) -> Document:
         order, fields = desired.parts, desired.fields
         client = self.ours[location_id, "client", desired.contact_key]
         doc = {
@@ -123,14 +131,14 @@ class Halo:
         if fields["ship_status"]:
             doc["ship_status"] = fields["ship_status"]
         if fields["ship_date"]:
-            doc["ship_date"] = stamp(to_ms(fields["ship_date"]))
+            doc["ship_date"] = stamp_of(fields["ship_date"])
         return doc
 
-    def _invoice(self, location_id: str, desired: Desired, people: Mapping[str, tuple[str, str]]) -> Document:
+    def _invoice(self, location_id: str, desired: Desired, people: _People) -> Document:
         first, order = desired.parts
         client = self.ours[location_id, "client", desired.contact_key]
         total = number(int(desired.minor or 0), str(desired.currency))
-        when = stamp(to_ms(first.created))
+        when = stamp_of(first.created)
         doc = {
             "id": self.next_id("Invoice"),
             "client_id": client["id"],
@@ -152,12 +160,12 @@ class Halo:
         sales_order = self.ours.get((location_id, "sales_order", f"ghl:order:{order.id}")) if order else None
         return {**doc, "salesorder_id": sales_order["id"]} if sales_order else doc
 
-    def _payment(self, location_id: str, desired: Desired, people: Mapping[str, tuple[str, str]]) -> Document:
+    def _payment(self, location_id: str, desired: Desired, people: _People) -> Document:
         invoice = self.ours[location_id, "invoice", desired.parts]
         amount = number(int(desired.minor or 0), str(desired.currency))
         settle(invoice, amount)
         return {"id": self.next_id("InvoicePayment"), "invoice_id": invoice["id"], "client_id": invoice["client_id"],
-                "date": stamp(to_ms(desired.fields["date"])), "amount": amount, "intent_id": desired.key,
+                "date": stamp_of(desired.fields["date"]), "amount": amount, "intent_id": desired.key,
                 "thirdpartyid": desired.key}
 
 
@@ -198,10 +206,10 @@ def _custom_fields(doc: Document, fields: Mapping[str, Any]) -> list[Document]:
 
 def _invoice_line(key: str) -> str:
     _, kind, record_id = key.split(":")
-    return f"GHL {'transaction' if kind == 'txn' else kind} ID".replace("ID", record_id)
+    return f"GHL {'transaction' if kind == 'txn' else kind} {record_id}"
 
 
 def _after(moment: datetime) -> str:
-    return stamp(to_ms(moment) + 90 * SECOND)
+    return stamp_of(moment + _PUSH_TIME)
 
 

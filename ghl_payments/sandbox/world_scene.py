@@ -1,6 +1,6 @@
 """The hands that plant defects: one purchase of the agreed world, its Halo records, and the rows it must cause.
 
-Add a helper when two defects need the same move; the defects themselves stand in `world_defects_*`.
+Add a helper when two defects need the same move; the defects themselves stand in `world_defects_*` and `world_edits`.
 """
 
 from __future__ import annotations

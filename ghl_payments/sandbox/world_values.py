@@ -33,6 +33,11 @@ def stamp(ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"
 
 
+def stamp_of(instant: datetime) -> str:
+    """The same form for an aware instant."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
 def mongo_id(rng: Random, ms: int) -> str:
     """24 hex digits whose first eight are the second of creation, as MongoDB makes them."""
     return f"{ms // SECOND:08x}{rng.getrandbits(64):016x}"

@@ -62,8 +62,12 @@ def actual_select(mapping: Mapping, record_type: str) -> str:
     return f"""
         insert into actual.records
         select $connection, location_id, $live, {_literal(mapping.system)}, {_literal(record_type)}, key, native_id,
-            {fields}, md5({fields}::varchar), ({record.actual_amount})::bigint, currency, problem, read_at
-        from {mapping.system}_{record_type}_records"""
+            fields, md5(fields::varchar), amount_minor, currency, problem, read_at
+        from (
+            select location_id, key, native_id, {fields} as fields, ({record.actual_amount})::bigint as amount_minor,
+                currency, problem, read_at
+            from {mapping.system}_{record_type}_records
+        )"""
 
 
 def build_canonical(con: duckdb.DuckDBPyConnection, location_id: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import httpx
-
 from ghl_payments_tests.conftest import SandboxFactory
 from ghl_payments_tests.sandbox.states import ghl_state, halo_state, order, transaction
 
@@ -19,9 +17,9 @@ def test_a_state_comes_back_as_it_was_put(sandbox: SandboxFactory) -> None:
         | halo_state(SalesOrder=[{"client_id": 1, "user_id": 1, "po_number": "ghl:order:1"}])
         | {"rankr": {"records": [{"id": 1}]}}
     )
-    first = httpx.get(f"{box.base_url}/_sandbox/state").content
-    assert httpx.put(f"{box.base_url}/_sandbox/state", content=first).status_code == 200
-    assert httpx.get(f"{box.base_url}/_sandbox/state").content == first
+    first = box.http.get("/_sandbox/state").content
+    assert box.http.put("/_sandbox/state", content=first).status_code == 200
+    assert box.http.get("/_sandbox/state").content == first
     assert b'"amount":0.10' in first
     assert box.state()["rankr"] == {"records": [{"id": 1}]}
 
@@ -58,7 +56,7 @@ def test_a_state_that_cannot_be_loaded_changes_nothing(sandbox: SandboxFactory) 
     box.put_state(halo_state())
     before = box.state()
     for body in (b"[]", b"{", b'{"halo":{"Client":[{"id":1},{"id":1}]}}', b'{"ghl":{"locations":[{"orders":[1]}]}}'):
-        answer = httpx.put(f"{box.base_url}/_sandbox/state", content=body)
+        answer = box.http.put("/_sandbox/state", content=body)
         assert (answer.status_code, "error" in answer.json()) == (400, True)
     assert box.state() == before
 
@@ -73,7 +71,7 @@ def test_putting_a_state_clears_logs_and_faults_and_the_answer_key_is_gone(sandb
     assert (len(box.effects()), len(box.requests())) == (1, 2)
     box.put_state(halo_state())
     assert (box.effects(), box.requests(), box.control("GET", "/faults")) == ([], [], [])
-    assert httpx.get(f"{box.base_url}/_sandbox/answer-key").status_code == 404
+    assert box.http.get("/_sandbox/answer-key").status_code == 404
 
 
 def test_requests_are_logged_in_order_and_can_be_counted(sandbox: SandboxFactory) -> None:
@@ -91,7 +89,7 @@ def test_requests_are_logged_in_order_and_can_be_counted(sandbox: SandboxFactory
 
 def test_reset_brings_the_seeded_world_its_ids_stamps_and_answer_key_back(sandbox: SandboxFactory) -> None:
     box = sandbox(orders=60)
-    seeded, key = httpx.get(f"{box.base_url}/_sandbox/state").content, box.answer_key()
+    seeded, key = box.http.get("/_sandbox/state").content, box.answer_key()
     created = []
     for _ in range(2):
         with box.halo() as halo:
@@ -101,7 +99,7 @@ def test_reset_brings_the_seeded_world_its_ids_stamps_and_answer_key_back(sandbo
         box.put_state(halo_state())
         box.switches(halo_bare_arrays=True)
         box.reset()
-        assert httpx.get(f"{box.base_url}/_sandbox/state").content == seeded
+        assert box.http.get("/_sandbox/state").content == seeded
         assert box.answer_key() == key
         assert box.control("GET", "/switches")["halo_bare_arrays"] is False
     assert created[0] == created[1]
@@ -111,13 +109,13 @@ def test_switches_are_checked_and_changed_one_by_one(sandbox: SandboxFactory) ->
     box = sandbox()
     assert box.switches(ghl_not_found=400)["ghl_date_filter"] == "exact"
     for body in (b'{"ghl_not_found":500}', b'{"ghl_found":404}', b"[]"):
-        assert httpx.put(f"{box.base_url}/_sandbox/switches", content=body).status_code == 400
+        assert box.http.put("/_sandbox/switches", content=body).status_code == 400
     assert box.control("GET", "/switches")["ghl_not_found"] == 400
 
 
 def test_unknown_control_endpoints_and_systems_say_what_is_known(sandbox: SandboxFactory) -> None:
     box = sandbox()
-    answer = httpx.get(f"{box.base_url}/_sandbox/nothing")
+    answer = box.http.get("/_sandbox/nothing")
     assert answer.status_code == 404
     assert "GET /_sandbox/state" in answer.json()["known"]
-    assert httpx.get(f"{box.base_url}/").json()["known"] == ["ghl", "halo"]
+    assert box.http.get("/").json()["known"] == ["ghl", "halo"]

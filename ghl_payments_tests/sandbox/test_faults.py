@@ -188,7 +188,7 @@ def test_paths_match_as_a_whole(box: RunningSandbox, ghl: httpx.Client) -> None:
 @pytest.mark.parametrize("body", [b'{"fault":"flood"}', b'{"fault":"status","stats":500}', b"{", b"[]",
                                   b'{"fault":"status","path":"("}'])
 def test_a_fault_that_makes_no_sense_is_refused(box: RunningSandbox, body: bytes) -> None:
-    answer = httpx.post(f"{box.base_url}/_sandbox/faults", content=body)
+    answer = box.http.post("/_sandbox/faults", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]
     assert box.control("GET", "/faults") == []

@@ -164,7 +164,7 @@ def test_amounts_keep_their_digits(sandbox: SandboxFactory) -> None:
     box = sandbox()
     box.put_state({"ghl": {"locations": [{"transactions": []}]}})
     raw = b'{"ghl":{"locations":[{"transactions":[{"_id":"t1","amount":0.12345,"createdAt":"2026-10-01"}]}]}}'
-    httpx.put(f"{box.base_url}/_sandbox/state", content=raw).raise_for_status()
+    box.http.put("/_sandbox/state", content=raw).raise_for_status()
     assert b'"amount":0.12345' in get(box, TRANSACTIONS).content
     assert b'"amount":0.12345' in get(box, f"{TRANSACTIONS}/t1").content
 

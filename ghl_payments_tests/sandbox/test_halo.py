@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from ghl_payments_tests.conftest import SandboxFactory
@@ -48,18 +47,18 @@ def ids(box: RunningSandbox, resource: str, **query: Any) -> list[int]:
 
 def test_sign_in_takes_the_tenant_in_query_or_form_and_knows_its_secret(box: RunningSandbox) -> None:
     halo = box.ready["systems"]["halo"]
-    url = f"{halo['base_url']}/auth/token"
+    url = "/halo/auth/token"
     form = {"grant_type": "client_credentials", "client_id": halo["client_id"], "client_secret": halo["client_secret"]}
-    token = httpx.post(url, params={"tenant": halo["tenant"]}, data=form).json()
+    token = box.http.post(url, params={"tenant": halo["tenant"]}, data=form).json()
     assert (token["token_type"], token["expires_in"]) == ("Bearer", 3600)
-    assert httpx.post(url, data=form | {"tenant": halo["tenant"]}).status_code == 200
-    assert httpx.post(url, params={"tenant": "other"}, data=form).status_code == 500
-    wrong = httpx.post(url, data=form | {"client_secret": "guess"})
+    assert box.http.post(url, data=form | {"tenant": halo["tenant"]}).status_code == 200
+    assert box.http.post(url, params={"tenant": "other"}, data=form).status_code == 500
+    wrong = box.http.post(url, data=form | {"client_secret": "guess"})
     assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
 
 
 def test_discovery_is_open_and_names_the_token_server(box: RunningSandbox) -> None:
-    info = httpx.get(f"{box.base_url}/halo/api/authinfo").json()
+    info = box.http.get("/halo/api/authinfo").json()
     assert info == {"auth_url": f"{box.base_url}/halo/auth", "tenant_id": "sandbox7"}
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from ghl_payments.domain.sandbox_identity import sandbox_identity
 from ghl_payments_tests.conftest import SandboxFactory
-from ghl_payments_tests.running_sandbox import start_process
+from ghl_payments_tests.running_sandbox import loopback_client, start_process
 
 
 def ready_line(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -41,9 +41,8 @@ def test_the_ready_line_says_how_to_reach_and_enter_every_system(sandbox: Sandbo
 def test_a_signal_stops_it_within_a_second_with_exit_code_0(number: signal.Signals) -> None:
     process = start_process("--port", 0, "--orders", 0)
     base_url = ready_line(process)["base_url"]
-    httpx.post(f"{base_url}/_sandbox/faults", json={"fault": "latency", "seconds": 60}).raise_for_status()
-    with httpx.Client(base_url=base_url) as client:
-        client.get("/_sandbox/faults")
+    with loopback_client(base_url) as client:
+        client.post("/_sandbox/faults", json={"fault": "latency", "seconds": 60}).raise_for_status()
         with pytest.raises(httpx.ReadTimeout):
             client.get("/halo/api/authinfo", timeout=0.1)
         began = time.monotonic()
@@ -86,9 +85,10 @@ def test_the_same_seed_gives_the_same_bytes_in_state_and_pages() -> None:
         ready = ready_line(process)
         location = ready["systems"]["ghl"]["locations"][0]
         headers = {"Authorization": f"Bearer {location['token']}", "Version": "v3"}
-        page = httpx.get(f"{ready['base_url']}/ghl/payments/transactions", headers=headers,
-                         params={"altId": location["id"], "altType": "location", "limit": 100})
-        answers.append((httpx.get(f"{ready['base_url']}/_sandbox/state").content, page.content))
+        with loopback_client(ready["base_url"], headers) as client:
+            page = client.get("/ghl/payments/transactions",
+                              params={"altId": location["id"], "altType": "location", "limit": 100})
+            answers.append((client.get("/_sandbox/state").content, page.content))
         process.terminate()
         process.wait(5)
     assert page.json()["totalCount"] > 10

@@ -3,7 +3,8 @@
 create or replace temp table read_backs as
 with held as (
     select c.change_id, c.operation, c.state, c.system, c.record_type, c.payload, c.fields as changed, c.diff_ids,
-        coalesce(a.native_id, b.native_id) as native_id, coalesce(a.fields, b.fields) as found
+        coalesce(a.native_id, b.native_id) as native_id, coalesce(a.fields, b.fields) as found,
+        coalesce(a.key, b.key) is distinct from c.key as lost_key
     from outbox.changes as c
     inner join to_verify as v on v.change_id = c.change_id
     left join actual.records as a
@@ -48,7 +49,7 @@ unequal as (
 
 select h.change_id, h.state, h.native_id,
     case
-        when h.found is not null and u.change_id is null then 'verified'
+        when h.found is not null and u.change_id is null and not h.lost_key then 'verified'
         when h.state = 'unknown' and (h.found is null or h.operation = 'update') then 'approved'
         when h.found is null then 'unequal'
         else 'unequal'
@@ -56,6 +57,7 @@ select h.change_id, h.state, h.native_id,
     case
         when h.found is null then 'not found when read back'
         when u.change_id is not null then 'differs when read back: ' || u.fields
+        when h.lost_key then 'it does not carry its key when read back'
     end as detail
 from held as h
 left join unequal as u on u.change_id = h.change_id;

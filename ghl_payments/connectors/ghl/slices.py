@@ -72,7 +72,7 @@ class _Tally:
         self.total_last = page.total_count
         if self._last is None:
             self.total_first = page.total_count
-        elif False:
+        elif page.total_count != self.total_first:
             self.reason = f"total_changed: {self.total_first} rows, then {page.total_count}"
         elif not page.rows:
             self.reason = f"empty_page: after {self.rows} of {self.total_first} rows"

@@ -118,9 +118,10 @@ def _read_token(response: Response) -> _Token:
     return decode_as(_TOKEN, response.body, "an access_token")
 
 
-def _explained(error: ApiError) -> ApiError:
+def _explained(error: ApiError) -> Unauthorised:
+    """Without a token nothing can be done, so either way it is a failed sign-in and not one bad page."""
     if isinstance(error, Unauthorised):
         remedy = "Halo refused the client id or secret; check the API application under Configuration > Integrations."
     else:
-        remedy = "No token could be had; HTTP 500 here can also mean a wrong tenant name. Trying again later can help."
-    return type(error)(system=error.system, method=error.method, path=error.path, status=error.status, remedy=remedy)
+        remedy = "No token could be had: the sign-in server failed, which can also mean a wrong tenant name."
+    return Unauthorised(system=error.system, method=error.method, path=error.path, status=error.status, remedy=remedy)

@@ -53,7 +53,7 @@ class HaloConnector:
 
     async def read(self, record_type: str, landing: Path) -> ReadCertificate:
         """List a record type completely; only the last attempt's pages stay in the landing file."""
-        attempts = 0
+        resource, attempts = RESOURCES[record_type], 0
         while True:
             attempts += 1
             with LandingWriter(landing) as writer:
@@ -63,7 +63,11 @@ class HaloConnector:
                     writer.append(envelope, page.body, checked=True)
 
                 passed = await list_once(
-                    self._client, RESOURCES[record_type].path, take, concurrency=self._concurrency // 2 or 1
+                    self._client,
+                    resource.path,
+                    take,
+                    filters=resource.list_filters,
+                    concurrency=self._concurrency // 2 or 1,
                 )
             if passed.reason is None or attempts >= MAX_ATTEMPTS:
                 return ReadCertificate(

@@ -1,14 +1,19 @@
 -- Halo's documents as one row a record: key, location, currency, the client's key, and what makes a row unreadable.
 -- Keys come from ExternalLink (tables 2 client, 4 user, 995 invoice, 996 sales order) or the record's own field.
-create or replace temp macro cf(doc, wanted) as
-    blank_to_null(list_extract(list_filter(
-        from_json(coalesce((doc -> '$.customfields'), '[]'::json), '["JSON"]'), lambda f: (f ->> '$.name') = wanted
-    ), 1) ->> '$.value');
-
 create or replace temp table halo_documents as
-select connection, record_type, native_id, coalesce(detail_doc, list_doc) as doc, read_at, present, absent_confirmed
-from actual.documents
-where connection = $connection;
+with bodies as (
+    select connection, record_type, native_id, coalesce(detail_doc, list_doc) as doc, read_at, present, absent_confirmed
+    from actual.documents
+    where connection = $connection
+)
+
+select *, case when record_type = 'sales_order' then map_from_entries(list_transform(
+    list_filter(
+        from_json((doc -> '$.customfields'), '[{"name": "VARCHAR", "value": "VARCHAR"}]'), lambda f: f.name is not null
+    ),
+    lambda f: {k: f.name, v: blank_to_null(f.value)}
+)) end as custom
+from bodies;
 
 create or replace temp table halo_currencies as
 select (doc ->> '$.id') as currency_id, upper(doc ->> '$.code') as code, e.exponent
@@ -23,12 +28,37 @@ from reconciliation.desired as d inner join ops.currencies as e on e.code = d.cu
 where d.connection = $connection and d.representable
 group by d.record_type, d.key;
 
+-- Cross-references from their own list, and from records that were read singly after that list (just written ones).
 create or replace temp table halo_links as
+with listed as (
+    select native_id as link_id, doc from halo_documents where record_type = 'external_link' and present
+),
+
+embedded as (
+    select (link ->> '$.id') as link_id, link as doc, record_type, native_id
+    from (
+        select record_type, native_id, unnest(from_json((doc -> '$.external_links'), '["JSON"]')) as link
+        from halo_documents
+        where present and json_type((doc -> '$.external_links')) = 'ARRAY' and read_at > coalesce((
+            select read_at from actual.reads where connection = $connection and record_type = 'external_link'
+        ), timestamp '1970-01-01')
+    )
+)
+
 select
-    native_id as link_id, (doc ->> '$.table_id')::integer as table_id, (doc ->> '$.halo_id') as halo_id,
-    (doc ->> '$.third_party_id') as key, blank_to_null(doc ->> '$.third_party_secondary_id') as location_id
-from halo_documents
-where record_type = 'external_link' and present and (doc ->> '$.third_party_id') like 'ghl:%';
+    link_id, (doc ->> '$.table_id')::integer as table_id, (doc ->> '$.halo_id') as halo_id,
+    (doc ->> '$.third_party_id') as key, blank_to_null((doc ->> '$.third_party_secondary_id')) as location_id
+from listed
+where (doc ->> '$.third_party_id') like 'ghl:%'
+union
+select
+    link_id,
+    coalesce((doc ->> '$.table_id')::integer, case record_type
+        when 'client' then 2 when 'user' then 4 when 'invoice' then 995 when 'sales_order' then 996
+    end),
+    native_id, (doc ->> '$.third_party_id'), blank_to_null((doc ->> '$.third_party_secondary_id'))
+from embedded
+where (doc ->> '$.third_party_id') like 'ghl:%';
 
 -- A merged contact keeps its record: an old contact id counts as the id it has now.
 create or replace temp table halo_keys as
@@ -64,7 +94,7 @@ where d.record_type = 'user' and d.present;
 
 create or replace temp table halo_sales_order_records as
 select
-    d.native_id, d.doc, d.read_at,
+    d.native_id, d.doc, d.custom, d.read_at,
     coalesce(l.key, case when (d.doc ->> '$.po_number') like 'ghl:order:%' then (d.doc ->> '$.po_number') end) as key,
     coalesce(l.location_id, c.location_id, $only_location) as location_id,
     y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,

@@ -28,6 +28,8 @@ class Resource:
     link_table: int | None = None
     search: str | None = None
     lines: Literal["order", "invoice"] | None = None
+    list_filters: Mapping[str, str] = field(default_factory=dict)
+    """Parameters without which a list leaves records out."""
     has_currency: bool = False
     quiet: bool = False
     """Ask Halo to start no automations (mails, accounting syncs) for our writes."""
@@ -36,8 +38,10 @@ class Resource:
 DATES = frozenset({"date", "ship_date", "invoice_date"})
 """Canonical fields that are cleared with null; all others with an empty text."""
 
+_ALSO_INACTIVE = {"includeactive": "true", "includeinactive": "true"}
+
 RESOURCES: dict[str, Resource] = {
-    "client": Resource("Client", plain={"name": ("name",)}, link_table=2),
+    "client": Resource("Client", plain={"name": ("name",)}, link_table=2, list_filters=_ALSO_INACTIVE),
     "user": Resource(
         "Users",
         plain={
@@ -49,6 +53,7 @@ RESOURCES: dict[str, Resource] = {
         },
         parents={"client": "client_id"},
         link_table=4,
+        list_filters=_ALSO_INACTIVE,
     ),
     "sales_order": Resource(
         "SalesOrder",
