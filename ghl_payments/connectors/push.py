@@ -103,7 +103,7 @@ class Push:
         await self._read_back([(c.record_type, str(r.native_id)) for c, r in sent], path)
         with self.warehouse.open() as con:
             outbox.record(con, results, as_of=datetime.now(UTC))
-        await self._judge([c.change_id for c, _ in sent], path, settled=self.settle_seconds == 0)
+        await self._judge([c for c, _ in sent], path, settled=self.settle_seconds == 0)
         if self.settle_seconds > 0:
             await self._second_look(sent)
         self.result.sent += len(sent)
@@ -150,12 +150,14 @@ class Push:
         for number, (record_type, ids) in enumerate(sorted(by_type.items())):
             await self.connector.read_details(record_type, ids, path.with_name(f"{number}-{path.name}"))
 
-    async def _judge(self, change_ids: list[str], path: Path, *, settled: bool) -> None:
+    async def _judge(self, changes: list[ClaimedChange], path: Path, *, settled: bool) -> None:
+        if not changes:
+            return
         with self.warehouse.open() as con:
             for file in sorted(path.parent.glob(f"*-{path.name}")):
                 load_documents(con, file, self.target.connection, datetime.now(UTC))
-            derive_actual(con, self.target)
-            verdicts = outbox.verify(con, change_ids, as_of=datetime.now(UTC), settled=settled)
+            derive_actual(con, self.target, {change.record_type for change in changes})
+            verdicts = outbox.verify(con, [change.change_id for change in changes], as_of=datetime.now(UTC), settled=settled)
         if not settled:
             verdicts.pop("unequal", None)
         self.result.count(verdicts)
@@ -174,7 +176,7 @@ class Push:
         await asyncio.sleep(self.settle_seconds)
         path = self._file("second-look")
         await self._read_back([(c.record_type, str(r.native_id)) for c, r in waiting], path)
-        await self._judge([c.change_id for c, _ in waiting], path, settled=True)
+        await self._judge([c for c, _ in waiting], path, settled=True)
 
     async def _resolve_unknown(self) -> None:
         """Find out by reading back what became of changes whose answer was lost or never recorded."""
@@ -185,7 +187,8 @@ class Push:
             return
         logger.info("%s: reading back %d changes of unknown outcome", self.target.connection, len(unknown))
         await asyncio.sleep(self.settle_seconds)
-        path, known = self._file("unknown"), []
+        path = self._file("unknown")
+        known: list[ClaimedChange] = []
         for number, change in enumerate(unknown):
             file = path.with_name(f"{number}-{path.name}")
             try:
@@ -196,7 +199,7 @@ class Push:
             except (NotFound, SchemaDrift, OutcomeUnknown) as error:
                 logger.warning("%s stays unknown: %s", change.change_id, error)
                 continue
-            known.append(change.change_id)
+            known.append(change)
         await self._judge(known, path, settled=True)
 
     def _file(self, name: str) -> Path:

@@ -17,7 +17,7 @@ from ghl_payments.connectors.base import Connector, ReadCertificate
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents, naive
 from ghl_payments.warehouse.queries import run_text
-from ghl_payments.warehouse.reconcile import Target, derive_actual
+from ghl_payments.warehouse.reconcile import Target, derive_actual, describe_documents
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def _store_certificate(con: duckdb.DuckDBPyConnection, back: ReadBack, certifica
 async def _read_details(back: ReadBack, record_type: str) -> int:
     """Details of the records that carry a key of ours and changed since their detail was read."""
     with back.warehouse.open() as con:
-        derive_actual(con, back.target)
+        derive_actual(con, back.target, [record_type])
         ids = [
             row[0]
             for row in con.execute(
@@ -123,7 +123,7 @@ async def _read_details(back: ReadBack, record_type: str) -> int:
 async def _confirm_absences(back: ReadBack) -> int:
     """Ask by id for records that left the lists or that only a cross-reference still names: 404 is the proof."""
     with back.warehouse.open() as con:
-        derive_actual(con, back.target)
+        describe_documents(con, back.target)
         rows = run_text(
             con,
             f"""

@@ -12,7 +12,7 @@ import msgspec
 
 from ghl_payments.sandbox.codec import decode
 from ghl_payments.sandbox.faults import FaultSpec
-from ghl_payments.sandbox.stores import Stores
+from ghl_payments.sandbox.stores import Stores, collector_paused
 from ghl_payments.sandbox.wire import Answer, Request, json_answer
 
 Handler = Callable[[Request], Answer]
@@ -49,10 +49,11 @@ class Control:
             return json_answer(400, {"error": f"{type(error).__name__}: {error}"})
 
     def _put_state(self, request: Request) -> Answer:
-        state = decode(request.body)
-        if not isinstance(state, dict):
-            return json_answer(400, {"error": "the state is a JSON object"})
-        self._stores.load(state)
+        with collector_paused():
+            state = decode(request.body)
+            if not isinstance(state, dict):
+                return json_answer(400, {"error": "the state is a JSON object"})
+            self._stores.load(state)
         return json_answer(200, {"loaded": True})
 
     def _requests(self, request: Request) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 
-from ghl_payments.domain.sandbox_identity import SandboxIdentity
+from ghl_payments.domain.sandbox_identity import SandboxIdentity, SandboxLocation
 from ghl_payments.sandbox.codec import Doc, encode, join_array
 from ghl_payments.sandbox.ghl_auth import SCOPES, GhlAuth, Grant, refuse
 from ghl_payments.sandbox.ghl_query import check_alt, read_query
@@ -61,7 +61,7 @@ def load_ghl(part: Doc, identity: SandboxIdentity) -> GhlData:
     """Take over the `ghl` part of a state; ids and tokens that are missing are those of the sandbox's identity."""
     data = GhlData()
     for n, doc in enumerate(part.get("locations") or []):
-        own = identity.locations[n % len(identity.locations)]
+        own = _own_location(identity, n)
         location_id = doc.get("id") or own.id
         streams = {name: Stream(name) for name in STREAMS}
         for name, stream in streams.items():
@@ -76,6 +76,13 @@ def load_ghl(part: Doc, identity: SandboxIdentity) -> GhlData:
             scopes=doc.get("scopes"),
         )
     return data
+
+
+def _own_location(identity: SandboxIdentity, n: int) -> SandboxLocation:
+    if n < len(identity.locations):
+        return identity.locations[n]
+    name = f"SandboxLocation{n + 1:05d}"
+    return SandboxLocation(name, "UTC", f"pit-{uuid.uuid5(uuid.NAMESPACE_URL, name)}")
 
 
 class GhlSandbox:

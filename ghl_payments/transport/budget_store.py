@@ -26,10 +26,11 @@ CREATE TABLE IF NOT EXISTS bins (
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A request that may leave: the bin that holds it until it is settled, and when it was granted (epoch ms)."""
+    """A request that may leave: the bin that holds it until it is settled, when it was granted, the window then."""
 
     end_ms: int
     started_ms: int
+    window_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class BudgetStore:
         self._bucket = bucket
         self._flight_ms = flight_ms
         self._known: tuple[int, int] | None = None
+        self._settled = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         # The owner guarantees one event loop at a time, though not always the same thread.
         self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
@@ -88,14 +90,14 @@ class BudgetStore:
                 return Refusal(min(oldest + window + 1, now_ms + window))
             end = _bin_end(now_ms + self._flight_ms, window)
             self._add(end, 1)
-            return Reservation(end, now_ms)
+            return Reservation(end, now_ms, window)
 
     def settle(self, reservation: Reservation, now_ms: int, said: Announcement | None) -> None:
         """Re-book a finished request at its completion and take note of what the answer announced."""
         with _Transaction(self._db):
             if said is not None and said.max_requests is not None:
                 self._believe(said)
-            window = self._window()
+            window = said.window_ms if said is not None and said.window_ms is not None else reservation.window_ms
             self._db.execute(
                 "UPDATE bins SET n = n - 1 WHERE bucket = ? AND end_ms = ? AND n > 0",
                 (self._bucket, reservation.end_ms),
@@ -104,10 +106,9 @@ class BudgetStore:
             if said is not None:
                 self._add_unseen(reservation, now_ms, window, said)
                 self._note_daily(now_ms, said)
-            self._db.execute(
-                "DELETE FROM bins WHERE bucket = ? AND end_ms < ?",
-                (self._bucket, now_ms - window - self._flight_ms),
-            )
+            self._settled += 1
+            if self._settled % BINS == 0:
+                self._sweep_out(now_ms - window - self._flight_ms)
 
     def block(self, until_ms: int) -> None:
         """Let nothing leave before `until_ms`: the system refused a request."""
@@ -131,6 +132,9 @@ class BudgetStore:
             (self._bucket, since_ms),
         ).fetchone()
         return int(used), int(oldest)
+
+    def _sweep_out(self, before_ms: int) -> None:
+        self._db.execute("DELETE FROM bins WHERE bucket = ? AND end_ms < ?", (self._bucket, before_ms))
 
     def _window(self) -> int:
         row = self._db.execute("SELECT window_ms FROM buckets WHERE bucket = ?", (self._bucket,)).fetchone()

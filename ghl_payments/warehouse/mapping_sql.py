@@ -5,6 +5,7 @@ Extend it when the mapping model learns something new; field names of vendors st
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -92,22 +93,32 @@ def build_desired(
     return int(counted[0][0])
 
 
+def build_documents(
+    con: duckdb.DuckDBPyConnection, documents_sql: Path, *, connection: str, only_location: str | None
+) -> None:
+    """Temp tables `{system}_{record_type}_records` and `{system}_dangling` out of the connection's documents."""
+    keys = {"connection": connection, "only_location": only_location}
+    run_text(con, documents_sql.read_text(encoding="utf-8"), keys)
+
+
 def build_actual(
     con: duckdb.DuckDBPyConnection,
     mapping: Mapping,
-    documents_sql: Path,
+    record_types: Collection[str],
     *,
     connection: str,
     live: bool,
-    only_location: str | None,
-) -> int:
-    """Derive `actual.records` of a connection from its documents; returns their number, unmanaged ones included."""
-    keys = {"connection": connection, "live": live, "only_location": only_location}
-    run_text(con, documents_sql.read_text(encoding="utf-8"), keys)
-    run_text(con, "delete from actual.records where connection = $connection", keys)
+) -> None:
+    """Rebuild `actual.records` of some record types of a connection. Needs `build_documents` first."""
+    keys = {"connection": connection, "live": live, "types": list(record_types)}
+    con.execute("begin")
+    run_text(
+        con, "delete from actual.records where connection = $connection and list_contains($types, record_type)", keys
+    )
     for record_type in mapping.record_types:
-        run_text(con, actual_select(mapping, record_type), keys)
-    return int(run_text(con, "select count(*) from actual.records where connection = $connection", keys)[0][0])
+        if record_type in record_types:
+            run_text(con, actual_select(mapping, record_type), keys)
+    con.execute("commit")
 
 
 def store_field_rules(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:

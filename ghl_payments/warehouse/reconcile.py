@@ -5,7 +5,7 @@ Extend it when a turn needs a further comparison; the comparisons themselves sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from ghl_payments.warehouse.mapping_sql import (
     build_actual,
     build_canonical,
     build_desired,
+    build_documents,
     store_field_rules,
 )
 from ghl_payments.warehouse.queries import run, run_text, sql
@@ -72,16 +73,20 @@ def prepare_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
     )
 
 
-def derive_actual(con: duckdb.DuckDBPyConnection, target: Target) -> int:
-    """`actual.records` of one connection, from its documents."""
-    return build_actual(
-        con,
-        target.mapping,
-        target.documents_sql,
-        connection=target.connection,
-        live=target.live,
-        only_location=target.only_location,
+def describe_documents(con: duckdb.DuckDBPyConnection, target: Target) -> None:
+    """The temp tables of the connector's `documents.sql`: keys, locations, dangling cross-references."""
+    build_documents(
+        con, target.documents_sql, connection=target.connection, only_location=target.only_location
     )
+
+
+def derive_actual(
+    con: duckdb.DuckDBPyConnection, target: Target, record_types: Collection[str] | None = None
+) -> None:
+    """`actual.records` of one connection from its documents, all record types or only some."""
+    describe_documents(con, target)
+    wanted = target.mapping.record_types if record_types is None else record_types
+    build_actual(con, target.mapping, wanted, connection=target.connection, live=target.live)
 
 
 def derive_desired(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str) -> dict[str, int]:

@@ -159,7 +159,9 @@ def test_an_answer_in_another_shape_is_drift_that_names_keys_and_no_values(tmp_p
     assert "text" not in (certificate.reason or "")
 
 
-@pytest.mark.parametrize("answer", [{"_id": "other"}, {"name": "x"}, [], [{"_id": "id1"}, {"_id": "id2"}], {"data": []}])
+@pytest.mark.parametrize(
+    "answer", [{"_id": "other"}, {"name": "x"}, [], [{"_id": "id1"}, {"_id": "id2"}], {"data": []}]
+)
 def test_a_detail_that_is_not_the_record_asked_for_is_drift(answer: object) -> None:
     async def main() -> None:
         async with loopback(lambda request: Reply(json.dumps(answer).encode())) as server:

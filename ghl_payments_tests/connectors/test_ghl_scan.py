@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_a_slice_over_many_pages_is_complete_and_its_pages_overlap_by_one_row(
     assert (certificate.rows, certificate.unique_ids, certificate.total_first, certificate.total_last) == (95,) * 4
     assert (certificate.pages, certificate.requests, certificate.attempts) == (11, 11, 1)
     pages = [line["body"]["data"] for line in landed(tmp_path / "x.zst")]
-    assert all(before[-1] == after[0] for before, after in zip(pages, pages[1:], strict=False))
+    assert all(before[-1] == after[0] for before, after in pairwise(pages))
     assert [line["envelope"]["offset"] for line in landed(tmp_path / "x.zst")] == list(range(0, 95, 9))
 
 
@@ -272,11 +273,14 @@ def test_a_missing_scope_is_named_with_its_place_and_nothing_is_retried(
     running = sandbox()
     scope = ENDPOINTS[stream].scope
     running.fault("no_scope", system="ghl", scope=scope)
-    with pytest.raises(errors.MissingScope, match="Private Integrations") as caught:
+
+    def read() -> object:
         if stream.endswith("_details"):
-            details(running, tmp_path / "x.zst", stream, ["a" * 24])
-        else:
-            sweep_all(running, tmp_path, stream)
+            return details(running, tmp_path / "x.zst", stream, ["a" * 24])
+        return sweep_all(running, tmp_path, stream)
+
+    with pytest.raises(errors.MissingScope, match="Private Integrations") as caught:
+        read()
     assert caught.value.scope == scope
     assert len(running.requests()) == 1
 

@@ -44,6 +44,16 @@ def test_missing_ids_totals_tokens_and_tables_are_filled_in(sandbox: SandboxFact
     assert halo["RecurringInvoice"] == []
 
 
+def test_locations_beyond_the_seeded_ones_get_ids_and_tokens_of_their_own(sandbox: SandboxFactory) -> None:
+    box = sandbox()
+    box.put_state({"ghl": {"locations": [{}, {}, {}, {"id": "given", "token": "pit-given"}]}})
+    locations = box.state()["ghl"]["locations"]
+    assert len({location["id"] for location in locations}) == 4
+    assert len({location["token"] for location in locations}) == 4
+    headers = {"Authorization": "Bearer pit-given", "Version": "v3"}
+    assert box.http.get("/ghl/payments/orders", params={"altId": "given"}, headers=headers).status_code == 200
+
+
 def test_links_inside_documents_are_not_doubled(sandbox: SandboxFactory) -> None:
     box = sandbox()
     link = {"id": 4, "table_id": 996, "halo_id": 1, "third_party_id": "ghl:order:1"}

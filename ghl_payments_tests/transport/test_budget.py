@@ -146,11 +146,10 @@ def test_waiters_are_served_by_priority_then_in_order(tmp_path: Path) -> None:
             book.settle(reservation)
 
         book.settle(await book.acquire("fresh"))
-        tasks = [
-            asyncio.create_task(one(name, priority))
-            for name, priority in (("b1", "backfill"), ("s1", "sweep"), ("f1", "fresh"), ("b2", "backfill"),
-                                   ("f2", "fresh"), ("v1", "verify"))
+        waiting: list[tuple[str, Priority]] = [
+            ("b1", "backfill"), ("s1", "sweep"), ("f1", "fresh"), ("b2", "backfill"), ("f2", "fresh"), ("v1", "verify"),
         ]  # fmt: skip
+        tasks = [asyncio.create_task(one(name, priority)) for name, priority in waiting]
         await asyncio.gather(*tasks)
         return served
 
@@ -248,5 +247,6 @@ def test_two_processes_share_the_limit_are_never_refused_and_use_nearly_all_of_i
     asyncio.run(main())
     assert refused == 0
     assert len(arrivals) == 2 * REQUESTS
-    ideal = (2 * REQUESTS / LIMIT - 1) * WINDOW  # the first window's worth may leave at once
-    assert ideal / (arrivals[-1] - arrivals[0]) >= 0.95
+    # A place in the window is used again one window later; how long a burst takes is the machine's matter.
+    gaps = [after - before for before, after in zip(arrivals, list(arrivals)[LIMIT:], strict=False)]
+    assert WINDOW * len(gaps) / sum(gaps) >= 0.95

@@ -37,12 +37,16 @@ def test_the_first_error_ends_it_and_cancels_the_rest() -> None:
         await asyncio.sleep(0 if item < 2 else 60)
         return item
 
+    got: list[int] = []
+
+    async def collect() -> None:
+        async with aclosing(in_order(range(9), call, 4)) as results:
+            async for result in results:
+                got.append(result)
+
     async def main() -> tuple[list[int], int]:
-        got = []
         with pytest.raises(LookupError):
-            async with aclosing(in_order(range(9), call, 4)) as results:
-                async for result in results:
-                    got.append(result)
+            await collect()
         return got, len(asyncio.all_tasks()) - 1
 
     assert asyncio.run(main()) == ([0, 1], 0)

@@ -59,9 +59,14 @@ def test_what_is_not_json_is_kept_as_text(tmp_path: Path, body: bytes) -> None:
 def test_an_interrupted_file_never_takes_its_name_but_keeps_what_it_had(tmp_path: Path) -> None:
     path = tmp_path / "x.zst"
     path.write_bytes(b"the scan before")
-    with pytest.raises(RuntimeError), LandingWriter(path) as landing:
-        landing.append({}, b"1")
-        raise RuntimeError
+
+    def interrupted() -> None:
+        with LandingWriter(path) as landing:
+            landing.append({}, b"1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
     assert path.read_bytes() == b"the scan before"
     assert lines_of(tmp_path / "x.zst.partial") == [b'{"envelope":{},"body":1}']
 
