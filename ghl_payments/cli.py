@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import click
 from dotenv import load_dotenv
@@ -78,7 +78,7 @@ def sandbox(
         msg = f"--now must be an ISO 8601 instant such as 2026-11-16T12:00:00Z, not {now!r}"
         raise SettingsError(msg) from None
     instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    serve(host=host, port=port, seed=seed, orders=orders, limits=limits, now=instant, write_env=write_env)
+    serve(host=host, port=port, seed=seed, orders=orders, limits=cast(Literal["scaled", "vendor"], limits), now=instant, write_env=write_env)
 
 
 @main.command()
@@ -99,11 +99,12 @@ def run(location: str | None, date_from: str | None, date_to: str | None, scan: 
     result = run_loop(chosen, date_from=date_from, date_to=date_to, scan=scan)
     report: dict[str, Any] = {
         "run_id": result.run_id, "runs": result.runs, "seconds": result.seconds, "streams": result.streams,
-        "failures": result.failures, "diffs": {"open": None, "by": []}, "changes": {},
+        "failures": result.failures, "diffs": {"open": None, "by": []}, "changes": {}, "brakes": [],
     }  # fmt: skip
     if settings.reports.exists():
         with published.connect(settings.reports) as con:
-            report |= {"diffs": published.diff_summary(con), "changes": published.change_summary(con)}
+            standing = published.status(con)
+            report |= {name: standing[name] for name in ("diffs", "changes", "brakes")}
     _print_json(report) if as_json else click.echo(show.run_report(report))
     if result.failures:
         return CANNOT_TELL

@@ -17,8 +17,10 @@ import dagster as dg
 
 from ghl_payments.definitions import defs
 from ghl_payments.defs.automation.jobs import FULL_LOOP
-from ghl_payments.defs.turn import TURN_TAG
+from ghl_payments.defs.turn import TURN_TAG, open_warehouse
 from ghl_payments.domain.streams import LIST_STREAMS, STREAMS
+from ghl_payments.settings import load_settings
+from ghl_payments.warehouse.publish import publish
 
 
 @dataclass(slots=True)
@@ -58,8 +60,16 @@ def run_loop(
             )
             result.runs[location_id] = done.run_id
             _collect(done, location_id, result)
+    if result.failures:
+        _publish_anyway()
     result.seconds = round(monotonic() - started, 3)
     return result
+
+
+def _publish_anyway() -> None:
+    """A run that failed half-way published nothing; what it did store is still worth reading."""
+    settings = load_settings()
+    publish(open_warehouse(settings), settings.reports)
 
 
 def _run_config(date_from: str | None, date_to: str | None, scan: str) -> dict[str, Any]:

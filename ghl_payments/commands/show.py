@@ -29,7 +29,7 @@ def _grouped(minor: int, code: str) -> str:
 
 def table(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
     """A plain table."""
-    return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+    return str(tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True))
 
 
 def diff_lines(summary: dict[str, Any]) -> str:
@@ -50,10 +50,20 @@ def run_report(report: dict[str, Any]) -> str:
     ]  # fmt: skip
     parts = [table(streams, ["stream", "rows", "requests", "slices complete", "incomplete"]), diff_lines(report["diffs"])]
     parts.append(change_lines(report["changes"]))
+    parts.extend(brake_lines(report["brakes"]))
     for location, failures in report["failures"].items():
         parts.append(f"FAILED {location}:\n  " + "\n  ".join(failures))
     parts.append(f"Turn {report['run_id']} took {report['seconds']:.1f} s.")
     return "\n\n".join(parts)
+
+
+def brake_lines(brakes: list[dict[str, Any]]) -> list[str]:
+    """Each active brake with its reason and the command that releases it."""
+    return [
+        f"BRAKE {brake['brake']} on {brake['connection']} ({brake['reason']}): all creates are held. When that is right: "
+        f"`ghl-payments release --connection {brake['connection']}`."
+        for brake in brakes
+    ]
 
 
 def change_lines(changes: dict[str, int]) -> str:
@@ -70,11 +80,7 @@ def status_report(report: dict[str, Any]) -> str:
     ]
     parts = [table(rows, ["location", "stream", "rows", "slices complete", "incomplete"]), diff_lines(report["diffs"])]
     parts.append(change_lines(report["changes"]))
-    for brake in report["brakes"]:
-        parts.append(
-            f"BRAKE {brake['brake']} on {brake['connection']} ({brake['reason']}): "
-            f"`ghl-payments release --connection {brake['connection']}` when that is right."
-        )
+    parts.extend(brake_lines(report["brakes"]))
     return "\n\n".join(parts)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,7 +83,7 @@ class Push:
         try:
             await self._resolve_unknown()
             while self.result.error is None and await self._wave():
-                await self._resolve_unknown()
+                pass
         except ApiError as error:
             self.result.error = error
         finally:
@@ -101,11 +101,11 @@ class Push:
         path = self._file("read-back")
         sent = [(c, r) for c, r in zip(claimed, results, strict=True) if r.outcome == "sent" and r.native_id]
         await self._read_back([(c.record_type, str(r.native_id)) for c, r in sent], path)
-        with self.warehouse.open() as con:
-            outbox.record(con, results, as_of=datetime.now(UTC))
-        await self._judge([c for c, _ in sent], path, settled=self.settle_seconds == 0)
+        await self._judge([c for c, _ in sent], path, settled=self.settle_seconds == 0, results=results)
         if self.settle_seconds > 0:
             await self._second_look(sent)
+        if any(result.outcome == "unknown" for result in results):
+            await self._resolve_unknown()
         self.result.sent += len(sent)
         logger.info("%s: %d of %d changes sent", self.target.connection, len(sent), len(claimed))
         return True
@@ -150,14 +150,22 @@ class Push:
         for number, (record_type, ids) in enumerate(sorted(by_type.items())):
             await self.connector.read_details(record_type, ids, path.with_name(f"{number}-{path.name}"))
 
-    async def _judge(self, changes: list[ClaimedChange], path: Path, *, settled: bool) -> None:
-        if not changes:
+    async def _judge(
+        self, changes: list[ClaimedChange], path: Path, *, settled: bool, results: Sequence[SendResult] = ()
+    ) -> None:
+        """Store what was answered, then judge by what was read back; the file is opened once for both."""
+        if not changes and not results:
             return
         with self.warehouse.open() as con:
+            if results:
+                outbox.record(con, results, as_of=datetime.now(UTC))
+            if not changes:
+                return
             for file in sorted(path.parent.glob(f"*-{path.name}")):
                 load_documents(con, file, self.target.connection, datetime.now(UTC))
             derive_actual(con, self.target, {change.record_type for change in changes})
-            verdicts = outbox.verify(con, [change.change_id for change in changes], as_of=datetime.now(UTC), settled=settled)
+            ids = [change.change_id for change in changes]
+            verdicts = outbox.verify(con, ids, as_of=datetime.now(UTC), settled=settled)
         if not settled:
             verdicts.pop("unequal", None)
         self.result.count(verdicts)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -42,8 +43,14 @@ def open_warehouse(settings: Settings) -> Warehouse:
     sources |= {
         ("location", place.id): settings.connection(place.ghl.connection).base_url for place in settings.locations
     }
-    warehouse.claim_for(sources)
+    _claim_once(warehouse, frozenset(sources.items()))
     return warehouse
+
+
+@cache
+def _claim_once(warehouse: Warehouse, sources: frozenset[tuple[tuple[str, str], str]]) -> None:
+    """Every asset of a run asks; the file need be opened for the answer only once a process."""
+    warehouse.claim_for(dict(sources))
 
 
 def turn_of(context: dg.AssetExecutionContext) -> Turn:

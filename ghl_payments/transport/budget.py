@@ -26,12 +26,17 @@ LONGEST_SLEEP = 5.0
 """Seconds; a waiter looks again at least this often, in case another process learned of a higher limit."""
 
 
-class DailyLimit(Exception):
-    """The day's quota is used up until `until` (epoch seconds); the HTTP client turns it into DailyLimitReached."""
+PATIENCE = 60.0
+"""Seconds; a system that refuses everything for longer is reported instead of waited for."""
 
-    def __init__(self, until: float) -> None:
-        super().__init__("the daily quota is used up")
-        self.until = until
+
+class Exhausted(Exception):
+    """Nothing may leave for `seconds` to come; the HTTP client turns it into RateLimited or DailyLimitReached."""
+
+    def __init__(self, seconds: float, *, daily: bool) -> None:
+        super().__init__(f"no request may leave for {seconds:.0f} s")
+        self.seconds = seconds
+        self.daily = daily
 
 
 class RateBudget:
@@ -69,7 +74,7 @@ class RateBudget:
             )
 
     async def acquire(self, priority: Priority) -> Reservation | None:
-        """Wait until a request may leave; None when the budget is off. Raises DailyLimit when waiting is no use."""
+        """Wait until a request may leave; None when the budget is off. Raises Exhausted when waiting is no use."""
         if self._store is None:
             return None
         if not self._queue:
@@ -121,9 +126,10 @@ class RateBudget:
         now = self._now()
         outcome = self._store.reserve(_SHARE[priority], now)
         if isinstance(outcome, Refusal):
-            if outcome.daily:
-                raise DailyLimit(outcome.until_ms / 1000)
-            return min(LONGEST_SLEEP, max(0.001, (outcome.until_ms - now) / 1000))
+            seconds = (outcome.until_ms - now) / 1000
+            if outcome.daily or (outcome.told and seconds > PATIENCE):
+                raise Exhausted(seconds, daily=outcome.daily)
+            return min(LONGEST_SLEEP, max(0.001, seconds))
         return outcome
 
     async def _sleep(self, seconds: float) -> None:

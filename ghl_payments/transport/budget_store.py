@@ -35,9 +35,13 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """No request may leave before `until_ms` (epoch ms) at the earliest; `daily` when the day's quota is the reason."""
+    """No request may leave before `until_ms` (epoch ms) at the earliest.
+
+    `told`: the system said so; `daily`: because the day's quota is used up.
+    """
 
     until_ms: int
+    told: bool = False
     daily: bool = False
 
 
@@ -82,9 +86,9 @@ class BudgetStore:
                 (self._bucket,),
             ).fetchone()
             if now_ms < daily_until:
-                return Refusal(daily_until, daily=True)
+                return Refusal(daily_until, told=True, daily=True)
             if now_ms < blocked_until:
-                return Refusal(blocked_until)
+                return Refusal(blocked_until, told=True)
             used, oldest = self._used(now_ms - window)
             if used >= max(1, int(maximum * share)):
                 return Refusal(min(oldest + window + 1, now_ms + window))

@@ -54,7 +54,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, between two pieces of an answer, and for a request as a whole."""
+    """Seconds: to connect, between two pieces of an answer, and for a request as a whole.
+
+    `total` must not exceed the rate budget's longest flight, or a request could outlive its booking.
+    """
 
     connect: float = 5.0
     read: float = 30.0

@@ -12,7 +12,8 @@ from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from ghl_payments.transport.auth import Auth, NoAuth
-from ghl_payments.transport.budget import DailyLimit, Priority, RateBudget
+from ghl_payments.transport.budget import Exhausted, Priority, RateBudget
+from ghl_payments.transport.budget_store import Reservation
 from ghl_payments.transport.classify import classify
 from ghl_payments.transport.errors import (
     ApiError,
@@ -143,12 +144,14 @@ class HttpClient:
         tries, spent, refreshed = 0, 0.0, False
         while True:
             tries += 1
-            authorization = None if call.anonymous else await self._auth.header(self)
+            await self._authorization(call)  # signs in, if it has to, before a place in the budget is taken
+            reservation = await self._reserve(call)
+            authorization: str | None = None
             started = time.monotonic()
             failure: ApiError
             response: Response | None = None
             try:
-                response = await self._send(call, authorization)
+                response, authorization = await self._send(call, reservation)
                 if 200 <= response.status < 300:
                     return _parsed(call, response, parse)
                 failure = self._failure(call, response)
@@ -165,20 +168,33 @@ class HttpClient:
             spent += pause
             await asyncio.sleep(pause)
 
-    async def _send(self, call: Call, authorization: str | None) -> Response:
-        """Wait for the budget, send, and book the outcome."""
+    async def _authorization(self, call: Call) -> str | None:
+        return None if call.anonymous else await self._auth.header(self)
+
+    async def _reserve(self, call: Call) -> Reservation | None:
+        """A place in the rate budget; DailyLimitReached or RateLimited when waiting for one is no use."""
         try:
-            reservation = await self._budget.acquire(call.priority)
-        except DailyLimit as limit:
-            hours = (limit.until - time.time()) / 3600
-            remedy = f"The daily quota is used up; it resets in {hours:.1f} h. Nothing was sent."
-            raise DailyLimitReached(system=call.system, method=call.method, path=call.path, remedy=remedy) from None
+            return await self._budget.acquire(call.priority)
+        except Exhausted as full:
+            quota = "The daily quota is used up" if full.daily else "The system refuses all requests for now"
+            error = DailyLimitReached if full.daily else RateLimited
+            raise error(
+                system=call.system,
+                method=call.method,
+                path=call.path,
+                remedy=f"{quota}; that ends in {full.seconds / 60:.0f} minutes. Nothing was sent.",
+                retry_after=full.seconds,
+            ) from None
+
+    async def _send(self, call: Call, reservation: Reservation | None) -> tuple[Response, str | None]:
+        """Send, and book the outcome; also the Authorization that was used."""
         said: Mapping[bytes, bytes] | None = None
-        self.requests += 1
         try:
+            authorization = await self._authorization(call)  # waiting may have taken longer than a token lasts
+            self.requests += 1
             response = await exchange(self._client, call, authorization, self._timeouts)
             said = response.limits
-            return response
+            return response, authorization
         finally:
             self._budget.settle(reservation, said)
 

@@ -118,6 +118,14 @@ def build_actual(
     for record_type in mapping.record_types:
         if record_type in record_types:
             run_text(con, actual_select(mapping, record_type), keys)
+    run_text(
+        con,
+        """insert or ignore into actual.known_keys
+        select connection, record_type, native_id, key, location_id from actual.records
+        where connection = $connection and list_contains($types, record_type)
+            and key is not null and location_id is not null""",
+        keys,
+    )
     con.execute("commit")
 
 

@@ -92,7 +92,8 @@ def leftovers(
 ) -> list[ClaimedChange]:
     """Changes whose outcome nobody knows, after turning cut-off ones into `unknown`."""
     rows = run(con, "outbox/leftovers", _keys(target, location_id, as_of))
-    return [ClaimedChange(*row[:5], attempts=row[5]) for row in rows]
+    names = ("change_id", "record_type", "key", "operation", "native_id", "attempts")
+    return [ClaimedChange(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def claim(

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from ghl_payments.warehouse.connection import Warehouse
+from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import run
 
 REPORTS = ("open_diffs", "reconciliation_summary", "money_at_risk", "push_log", "completeness")
+
+
+def note_turn(con: duckdb.DuckDBPyConnection, turn_id: str, run_id: str, location_id: str) -> None:
+    """Remember which run brought a location's reports up to date, and when (UTC)."""
+    con.execute(
+        "insert or replace into ops.turns (turn_id, run_id, location_id, ended_at) values (?, ?, ?, ?)",
+        [turn_id, run_id, location_id, naive(datetime.now(UTC))],
+    )
 
 
 def publish(warehouse: Warehouse, published: Path) -> int:

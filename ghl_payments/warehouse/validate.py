@@ -20,7 +20,12 @@ from ghl_payments.warehouse.schemas import CONTRACTS, REMEDIES, TableContract
 CHUNK = 50_000
 """Rows judged at a time, so that memory does not grow with the table."""
 
-_DTYPES = {"f": "Float64", "b": "boolean", "i": "Int64", "u": "Int64"}
+_DTYPES: dict[str, Any] = {
+    "f": pd.Float64Dtype(),
+    "b": pd.BooleanDtype(),
+    "i": pd.Int64Dtype(),
+    "u": pd.Int64Dtype(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,14 @@ def frame(con: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | No
 
 
 def _series(values: Any) -> pd.Series[Any]:
-    mask = np.ma.getmaskarray(values)
-    data = np.ma.getdata(values)
+    mask: Any = np.ma.getmaskarray(values)
+    data: Any = np.ma.getdata(values)
     if data.dtype.kind in _DTYPES:
-        array = pd.array(data, dtype=_DTYPES[data.dtype.kind])
-        array[mask] = pd.NA
-        return pd.Series(array)
+        series: pd.Series[Any] = pd.Series(data).astype(_DTYPES[data.dtype.kind])
+        return series.mask(mask)
     if data.dtype.kind == "M":
-        return pd.Series(np.where(mask, np.datetime64("NaT"), data).astype("datetime64[us]"))
-    return pd.Series(np.where(mask, None, data), dtype="string")
+        return pd.Series(data.astype("datetime64[us]")).mask(mask)
+    return pd.Series(data).astype("object").mask(mask, None).astype("string")
 
 
 def breaches(contract: TableContract, rows: pd.DataFrame) -> dict[int, str]:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ghl_payments.transport.budget import DailyLimit, Priority, RateBudget
+from ghl_payments.transport.budget import Exhausted, Priority, RateBudget
 from ghl_payments.transport.budget_store import Announcement, BudgetStore, Refusal, Reservation
 from ghl_payments_tests.loopback import Reply, Request, loopback
 
@@ -184,7 +184,7 @@ def test_a_used_up_day_refuses_at_once_until_its_reset(tmp_path: Path) -> None:
         book = budget(tmp_path)
         said = {b"x-ratelimit-max": b"10", b"x-ratelimit-daily-remaining": b"0", b"x-ratelimit-daily-reset": b"150"}
         book.settle(await book.acquire("fresh"), said)
-        with pytest.raises(DailyLimit):
+        with pytest.raises(Exhausted):
             await book.acquire("fresh")
         await asyncio.sleep(0.2)
         assert await book.acquire("fresh") is not None
@@ -200,6 +200,14 @@ def test_a_block_holds_every_process_for_its_time(tmp_path: Path) -> None:
         return time.monotonic() - started
 
     assert 0.28 <= asyncio.run(main()) < 1
+
+
+def test_a_block_longer_than_anyone_waits_is_reported(tmp_path: Path) -> None:
+    budget(tmp_path).block(3600)
+    with pytest.raises(Exhausted) as caught:
+        asyncio.run(budget(tmp_path).acquire("fresh"))
+    assert 3590 < caught.value.seconds <= 3600
+    assert not caught.value.daily
 
 
 def test_without_a_limit_nothing_waits_and_no_file_appears(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from ghl_payments.transport import errors
 from ghl_payments.transport.auth import BearerToken
 from ghl_payments.transport.budget import RateBudget
+from ghl_payments.transport.concurrency import in_order
 from ghl_payments.transport.exchange import Response, Timeouts
 from ghl_payments.transport.http import HttpClient
 from ghl_payments.transport.jsontext import decode
@@ -179,6 +181,50 @@ def test_a_retry_after_beyond_the_cap_is_reported_instead_of_waited_for() -> Non
         return len(server.seen)
 
     assert run(failing(99, Reply(status=429, headers={"Retry-After": "3600"})), use) == 1
+
+
+def test_a_storm_of_429s_stops_the_others_instead_of_being_fed(tmp_path: Path) -> None:
+    storm_ends = time.monotonic() + 0.3
+
+    def handler(request: Request) -> Reply:
+        stormy = time.monotonic() < storm_ends
+        return Reply(status=429, headers={"Retry-After": "0.35"}) if stormy else json_reply({"ok": True})
+
+    async def main() -> int:
+        async with loopback(handler) as server:
+            budget = RateBudget(tmp_path / "b.sqlite", host="h", credential="c", limit=1000, window_seconds=10)
+            http = HttpClient("ghl", server.base_url, None, budget)
+
+            async def one(_: int) -> Any:
+                return await get(http, server)
+
+            assert [answer async for answer in in_order(range(40), one, 5)] == [{"ok": True}] * 40
+            await http.aclose()
+            return len(server.seen)
+
+    assert asyncio.run(main()) <= 40 + 5
+
+
+def test_after_a_long_refusal_nothing_more_is_sent(tmp_path: Path) -> None:
+    for headers, expected in (
+        ({"Retry-After": "3600"}, errors.RateLimited),
+        ({"X-RateLimit-Max": "9", "X-RateLimit-Daily-Remaining": "0"}, errors.DailyLimitReached),
+    ):
+        folder = tmp_path / expected.__name__
+
+        async def main(
+            headers: dict[str, str] = headers, expected: type[errors.ApiError] = expected, folder: Path = folder
+        ) -> int:
+            async with loopback(lambda request: Reply(status=429, headers=headers)) as server:
+                budget = RateBudget(folder / "b.sqlite", host="h", credential="c", limit=9, window_seconds=1)
+                http = HttpClient("ghl", server.base_url, None, budget, retry=QUICK)
+                for call in (get, post, get):
+                    with pytest.raises(expected):
+                        await call(http, server)
+                await http.aclose()
+                return len(server.seen)
+
+        assert asyncio.run(main()) == 1
 
 
 def test_a_used_up_daily_quota_is_not_retried() -> None:

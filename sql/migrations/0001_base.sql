@@ -146,6 +146,13 @@ create table actual.records (
     amount_minor bigint, currency varchar, problem varchar, read_at timestamp not null
 );
 
+-- Every native id that ever carried a key of ours: a record that was there and is gone was deleted, not missed.
+create table actual.known_keys (
+    connection varchar not null, record_type varchar not null, native_id varchar not null, key varchar not null,
+    location_id varchar not null,
+    primary key (connection, record_type, native_id, key, location_id)
+);
+
 create table reconciliation.desired (
     connection varchar not null, location_id varchar not null, live boolean not null, system varchar not null,
     record_type varchar not null, key varchar not null, representable boolean not null, reason varchar,
@@ -170,12 +177,13 @@ create table reconciliation.invariants (
 
 create table outbox.changes (
     change_id varchar primary key, connection varchar not null, location_id varchar not null, live boolean not null,
+    connection_live boolean not null,
     system varchar not null, record_type varchar not null, key varchar not null, operation varchar not null,
     native_id varchar, fields json not null, payload json not null, pre_image json, desired_hash varchar not null,
     mapping_hash varchar not null, depends_on json not null, diff_ids json not null, amount_minor bigint,
     currency varchar, state varchar not null, reason varchar, token varchar not null, attempts integer not null,
     planned_at timestamp not null, moved_at timestamp not null, turn_id varchar,
-    check (live or system = 'ghl' or connection is not null)
+    check (live = connection_live)
 );
 create table outbox.attempts (
     change_id varchar not null, attempt integer not null, step varchar not null, outcome varchar not null,

@@ -30,7 +30,7 @@ grouped as (
 )
 
 select
-    g.record_type, g.key, g.operation, case when g.operation = 'update' then g.native_id end as native_id,
+    g.record_type, g.key, w.live, g.operation, case when g.operation = 'update' then g.native_id end as native_id,
     case when g.operation = 'create' then '[]' else to_json(coalesce(f.fields, [])) end::json as fields,
     json_object('fields', w.fields, 'parents', w.parents) as payload,
     case when g.operation = 'update' then a.fields end as pre_image,
@@ -81,7 +81,7 @@ named as (
 )
 
 select
-    change_id, $connection, $location_id, $live, $system, record_type, key, operation, native_id, fields, payload,
+    change_id, $connection, $location_id, live, $live, $system, record_type, key, operation, native_id, fields, payload,
     pre_image, desired_hash, $mapping_hash, '[]'::json, diff_ids, amount_minor, currency, 'planned', null, change_id,
     0, $as_of, $as_of, $turn_id
 from named as w

@@ -8,7 +8,12 @@ with scope as (
         count(*) filter (where stream = 'transactions') = datediff(
             'month', min(month) filter (where stream = 'transactions'), max(month) filter (where stream = 'transactions')
         ) + 1 as transactions_gapless,
-        coalesce(bool_and(complete) filter (where stream = 'orders'), false) as orders_complete
+        coalesce(bool_and(complete) filter (where stream = 'orders'), false) as orders_complete,
+        -- A full sweep that found every row the API counts proves that months without a slice are empty.
+        coalesce((
+            select s.sum_of_slices = s.unfiltered_total from raw.sweeps as s
+            where s.location_id = $location_id and s.stream = 'transactions'
+        ), false) as transactions_whole
     from raw.slices where location_id = $location_id
 ),
 
@@ -42,8 +47,9 @@ judged as (
     where o.location_id = $location_id and o.amount_minor <> 0
         and o.updated_at <= $as_of::timestamp - to_seconds($lag_seconds::bigint)
         and o.order_id not in (select order_id from unreadable where order_id is not null)
-        and s.transactions_complete and s.transactions_gapless
-        and s.transactions_from <= date_trunc('month', o.created_at)
+        and s.transactions_complete and (s.transactions_whole or (
+            s.transactions_gapless and s.transactions_from <= date_trunc('month', o.created_at)
+        ))
 ),
 
 named as (

@@ -65,12 +65,11 @@ inner join actual.documents as d
     on d.connection = $connection and d.record_type = g.record_type and d.native_id = g.native_id and d.absent_confirmed
 where g.location_id = $location_id
 union
-select c.record_type, c.key, c.native_id, 'we wrote it before, and it is gone (404 by id)'
-from outbox.changes as c
+select k.record_type, k.key, k.native_id, 'it was there before, and it is gone (404 by id)'
+from actual.known_keys as k
 inner join actual.documents as d
-    on d.connection = c.connection and d.record_type = c.record_type and d.native_id = c.native_id
-where c.connection = $connection and c.location_id = $location_id and c.state = 'verified'
-    and not d.present and d.absent_confirmed;
+    on d.connection = k.connection and d.record_type = k.record_type and d.native_id = k.native_id
+where k.connection = $connection and k.location_id = $location_id and not d.present and d.absent_confirmed;
 
 create or replace temp table target_verdicts as
 with

@@ -64,13 +64,7 @@ async def fetch_details(
     result, requests_before, guard = DetailResult(), client.requests, OutageGuard()
 
     async def one(record_id: str) -> _Answer:
-        try:
-            document = await client.detail(stream, record_id, priority=priority)
-        except _HOPELESS:
-            raise
-        except ApiError as error:
-            return _Answer(record_id, None, error, datetime.now(UTC))
-        return _Answer(record_id, document, None, datetime.now(UTC))
+        return await _ask(client, stream, record_id, priority)
 
     async with aclosing(in_order(ids, one, concurrency)) as answers:
         async for answer in answers:
@@ -89,6 +83,16 @@ async def fetch_providers(client: GhlClient, landing: LandingWriter, *, priority
     envelope = _envelope(client, "integration_providers", "", 200, datetime.now(UTC))
     landing.append(envelope, document.body, checked=True)
     return client.requests - requests_before
+
+
+async def _ask(client: GhlClient, stream: str, record_id: str, priority: Priority) -> _Answer:
+    try:
+        document = await client.detail(stream, record_id, priority=priority)
+    except _HOPELESS:
+        raise
+    except ApiError as error:
+        return _Answer(record_id, None, error, datetime.now(UTC))
+    return _Answer(record_id, document, None, datetime.now(UTC))
 
 
 def _note(client: GhlClient, stream: str, answer: _Answer, landing: LandingWriter, result: DetailResult) -> None:

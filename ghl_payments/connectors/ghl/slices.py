@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from uuid import uuid4
 
 from ghl_payments.connectors.ghl.client import MAX_LIMIT, GhlClient
+from ghl_payments.connectors.ghl.months import instant_text, month_bounds, month_of
 from ghl_payments.connectors.ghl.shapes import Page, RowRef
 from ghl_payments.transport.budget import Priority
 from ghl_payments.transport.concurrency import in_order
@@ -131,6 +132,28 @@ class _Scan:
         tally.conclude()
         return tally
 
+    def certificate(self, tally: _Tally, *, pages: int, requests: int, attempts: int) -> SliceCertificate:
+        """What the last attempt proved; `pages` and `requests` count all attempts."""
+        asked_from, asked_to = month_bounds(self.month)
+        return SliceCertificate(
+            stream=self.stream,
+            month=self.month,
+            asked_from=asked_from,
+            asked_to=asked_to,
+            total_first=max(0, tally.total_first),
+            total_last=max(0, tally.total_last),
+            rows=tally.rows,
+            unique_ids=len(tally.ids),
+            unidentified=tally.unidentified,
+            outside=tally.outside,
+            pages=pages,
+            requests=requests,
+            attempts=attempts,
+            complete=tally.reason is None,
+            reason=tally.reason,
+            scan_id=self.scan_id,
+        )
+
     async def _pages(self, tally: _Tally, number: int) -> None:
         first, fetched_at = await self._fetch(0)
         self._land(first, 0, number, fetched_at)
@@ -157,8 +180,8 @@ class _Scan:
             self.stream,
             offset=offset,
             limit=self.limit,
-            start_at=_instant(asked_from),
-            end_at=_instant(asked_to),
+            start_at=instant_text(asked_from),
+            end_at=instant_text(asked_to),
             priority=self.priority,
         )
         return page, datetime.now(UTC)
@@ -197,62 +220,18 @@ async def scan_slice(
     rows that move while paging show at once, and the slice is read again, `max_attempts` times in all.
     Raises what makes going on useless (sign-in, scope, limits, unreachable); all else is the certificate's `reason`.
     """
-    if limit < 2:
-        raise ValueError("pages of fewer than two rows cannot overlap")
+    if limit < 2 or max_attempts < 1:
+        raise ValueError("it takes pages of two rows, or they cannot overlap, and one attempt at least")
     scan = _Scan(client, stream, month, landing, limit, concurrency, priority, scan_id or new_scan_id())
-    requests_before, pages, attempts = client.requests, 0, 0
-    while True:
-        attempts += 1
-        tally = await scan.attempt(attempts)
+    requests_before, pages = client.requests, 0
+    for number in range(1, max_attempts + 1):
+        tally = await scan.attempt(number)
         pages += tally.pages
-        if tally.reason is None or attempts >= max_attempts:
+        if tally.reason is None:
             break
-    asked_from, asked_to = month_bounds(month)
-    return SliceCertificate(
-        stream=stream,
-        month=month,
-        asked_from=asked_from,
-        asked_to=asked_to,
-        total_first=max(0, tally.total_first),
-        total_last=max(0, tally.total_last),
-        rows=tally.rows,
-        unique_ids=len(tally.ids),
-        unidentified=tally.unidentified,
-        outside=tally.outside,
-        pages=pages,
-        requests=client.requests - requests_before,
-        attempts=attempts,
-        complete=tally.reason is None,
-        reason=tally.reason,
-        scan_id=scan.scan_id,
-    )
+    return scan.certificate(tally, pages=pages, requests=client.requests - requests_before, attempts=number)
 
 
 def new_scan_id() -> str:
     """A random name for one scan, used in landing file names and envelopes."""
     return uuid4().hex[:16]
-
-
-def month_bounds(month: date | None) -> tuple[datetime, datetime] | tuple[None, None]:
-    """First and last millisecond of a UTC month, given as its first day."""
-    if month is None:
-        return None, None
-    start = datetime(month.year, month.month, 1, tzinfo=UTC)
-    following = (start + timedelta(days=31)).replace(day=1)
-    return start, following - timedelta(milliseconds=1)
-
-
-def _instant(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z" if at is not None else None
-
-
-def month_of(created_at: str | None) -> date | None:
-    """First day of the UTC month of an ISO instant; None when it cannot be told (the row then stays in its slice)."""
-    if created_at is None:
-        return None
-    try:
-        at = datetime.fromisoformat(created_at)
-    except ValueError:
-        return None
-    at = at.astimezone(UTC) if at.tzinfo else at
-    return date(at.year, at.month, 1)

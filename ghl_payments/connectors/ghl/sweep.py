@@ -5,14 +5,15 @@ How one slice is read belongs to `slices.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
 from ghl_payments.connectors.ghl.client import GhlClient
-from ghl_payments.connectors.ghl.slices import SliceCertificate, month_of, new_scan_id, scan_slice
+from ghl_payments.connectors.ghl.months import month_of, months_back, next_month
+from ghl_payments.connectors.ghl.slices import SliceCertificate, new_scan_id, scan_slice
 from ghl_payments.transport.budget import Priority
 from ghl_payments.transport.landing import LandingWriter
 
@@ -85,7 +86,7 @@ class _Sweep:
         for month in sorted(end for end in ends if end > this_month):
             await self.read(month)
         looked_again = False
-        for month in _months_back(this_month, floor):
+        for month in months_back(this_month, floor):
             await self.read(month)
             more_to_come = looked_again or (bool(ends) and month > min(ends))
             if self.counted() != total and more_to_come:
@@ -93,7 +94,7 @@ class _Sweep:
             total = await self.ask_total()
             if self.counted() != total and not looked_again:
                 # Rows that came meanwhile are in the newest months; read those again before walking on.
-                for recent in (_next_month(this_month), this_month):
+                for recent in (next_month(this_month), this_month):
                     await self.read(recent)
                 total = await self.ask_total()
             if self.counted() == total:
@@ -159,13 +160,3 @@ async def sweep(
 
 def _void(certificate: SliceCertificate, reason: str) -> SliceCertificate:
     return replace(certificate, complete=False, reason=certificate.reason or reason)
-
-
-def _months_back(month: date, floor: date) -> Iterator[date]:
-    while month >= floor.replace(day=1):
-        yield month
-        month = (month - timedelta(days=1)).replace(day=1)
-
-
-def _next_month(month: date) -> date:
-    return (month + timedelta(days=31)).replace(day=1)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from ghl_payments.defs.automation.jobs import FULL_LOOP
+from ghl_payments.defs.turn import TURN_TAG
 from ghl_payments.settings import Location, load_settings
 
 NIGHTLY_HOUR = 2
@@ -49,7 +50,12 @@ def nightly() -> dg.Definitions:
         if not due:
             return dg.SkipReason(f"No location has its hour {NIGHTLY_HOUR:02d} at {tick:%H:%M} UTC.")
         return [
-            dg.RunRequest(run_key=f"nightly:{location_id}:{day}", partition_key=location_id) for location_id, day in due
+            dg.RunRequest(
+                run_key=f"nightly:{location_id}:{day}",
+                partition_key=location_id,
+                tags={TURN_TAG: f"nightly:{tick:%Y-%m-%dT%H}"},
+            )
+            for location_id, day in due
         ]
 
     return dg.Definitions(schedules=[nightly_full_loop])

@@ -10,7 +10,7 @@ import dagster as dg
 from ghl_payments.connectors.registry import target_systems
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import explained, turn_of
-from ghl_payments.warehouse.publish import REPORTS, publish
+from ghl_payments.warehouse.publish import REPORTS, note_turn, publish
 from ghl_payments.warehouse.queries import run
 
 
@@ -56,6 +56,8 @@ def reports() -> dg.Definitions:
     def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         turn = turn_of(context)
         with explained():
+            with turn.warehouse.open() as con:
+                note_turn(con, turn.turn_id, context.run.run_id, turn.location.id)
             size = publish(turn.warehouse, turn.settings.reports)
         return dg.MaterializeResult(
             metadata={"dagster/uri": str(turn.settings.reports), "bytes": size, "turn": turn.turn_id}

@@ -1,0 +1,39 @@
+"""Fixtures of the flow tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from ghl_payments_tests.conftest import SandboxFactory
+from ghl_payments_tests.flow.loop import Loop
+
+
+class LoopFactory(Protocol):
+    """`loop(orders=60)` for a seeded world, `loop(state=shop(1, 2))` for a written one."""
+
+    def __call__(self, *, seed: int = 7, orders: int = 0, state: dict[str, Any] | None = None) -> Loop:
+        """An installation of this test's own; with a written state of one location, it has only that one."""
+
+
+@pytest.fixture
+def loop(sandbox: SandboxFactory, tmp_path: Path) -> LoopFactory:
+    """Installations, each with a sandbox, a warehouse and a working directory of its own."""
+
+    def make(*, seed: int = 7, orders: int = 0, state: dict[str, Any] | None = None) -> Loop:
+        running = sandbox(seed=seed, orders=orders)
+        folder = tmp_path / f"cwd-{Path(running.env['GHL_PAYMENTS_HOME']).parent.name}"
+        folder.mkdir()
+        made = Loop(running, folder)
+        if state is not None:
+            running.put_state(state)
+            if len(state["ghl"]["locations"]) == 1:
+                made.only_first_location()
+        return made
+
+    return make
+
+

@@ -1,0 +1,190 @@
+"""The product pointed at one running sandbox, in a folder of the test's own: turns, commands, and what they left.
+
+Add what several flow tests need to do or to look at; expectations belong to the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import yaml
+
+from ghl_payments.commands import published
+from ghl_payments.commands.loop import LoopResult, run_loop
+from ghl_payments.settings import load_settings
+from ghl_payments.warehouse.connection import Warehouse
+from ghl_payments.warehouse.queries import dicts
+from ghl_payments_tests.running_sandbox import ROOT, RunningSandbox
+
+Row = dict[str, Any]
+
+IDENTITY = ("location_id", "live", "system", "record_type", "key", "kind", "class")
+DETAIL = ("amount_minor", "currency", "fields", "native_ids")
+
+
+class Loop:
+    """One installation; `sandbox` is the world it works on, `env` its settings, `folder` its working directory."""
+
+    def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        own = {name: text for name, text in os.environ.items() if not name.startswith(("GHL_", "HALO_", "DAGSTER_"))}
+        self.env = own | sandbox.env | {"PYTHONPATH": str(ROOT)}
+
+    @property
+    def connections(self) -> Path:
+        """The connections file in use."""
+        return Path(self.env["GHL_PAYMENTS_CONNECTIONS"])
+
+    @property
+    def locations(self) -> list[str]:
+        """Ids of the locations in connections.yaml."""
+        return [place["id"] for place in yaml.safe_load(self.connections.read_text(encoding="utf-8"))["locations"]]
+
+    def edit_connections(self, edit: Callable[[Row], None]) -> None:
+        """Change connections.yaml as a person would."""
+        document = yaml.safe_load(self.connections.read_text(encoding="utf-8"))
+        edit(document)
+        self.connections.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+    def policy(self, policy: str) -> None:
+        """Set Halo's policy."""
+        self.edit_connections(lambda document: document["connections"]["halo"].update(policy=policy))
+
+    def only_first_location(self) -> str:
+        """Leave one location in connections.yaml, as half the runs take half the time; its id."""
+        self.edit_connections(lambda document: document.update(locations=document["locations"][:1]))
+        return self.locations[0]
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        # Without a dagster.yaml in the working directory, Dagster keeps its own records in memory.
+        with patch.dict(os.environ, self.env, clear=True), chdir(self.folder):
+            yield
+
+    def turn(self, *locations: str, **options: Any) -> LoopResult:
+        """The loop once, in this process, for all locations unless some are named."""
+        with self._inside():
+            return run_loop(locations or self.locations, **options)
+
+    def good_turn(self, *locations: str, **options: Any) -> LoopResult:
+        """A turn in which nothing may fail."""
+        result = self.turn(*locations, **options)
+        assert result.failures == {}
+        return result
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """The command line in a process of its own."""
+        command = [sys.executable, "-c", "from ghl_payments.cli import main; main()", *words]
+        return subprocess.Popen(
+            command, env=self.env, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The command line to its end."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def killed_run(self, when: Callable[[], bool]) -> None:
+        """`ghl-payments run`, ended by SIGKILL at the moment that `when` is true."""
+        process = self.start("run", "--json")
+        try:
+            wait_until(lambda: when() or process.poll() is not None)
+            assert process.poll() is None, process.communicate()
+        finally:
+            process.kill()
+            process.communicate()
+
+    def diffs(self, **values: Any) -> list[Row]:
+        """Published diffs, those that have all the given values."""
+        return _with(self._published(published.diffs), values)
+
+    def changes(self, **values: Any) -> list[Row]:
+        """Published changes, those that have all the given values."""
+        return _with(self._published(published.changes), values)
+
+    def states(self) -> dict[str, int]:
+        """Changes by state."""
+        return self._published(published.change_summary)
+
+    def open_pushable(self) -> int:
+        """Open diffs that a change could close."""
+        return self._published(published.open_pushable)
+
+    def _published(self, read: Callable[..., Any]) -> Any:
+        with published.connect(Path(self.env["GHL_PAYMENTS_REPORTS"])) as con:
+            return read(con)
+
+    def sql(self, query: str) -> list[Row]:
+        """Rows of a query on the warehouse itself."""
+        with Warehouse(Path(self.env["GHL_PAYMENTS_WAREHOUSE"]), 10).open() as con:
+            return dicts(con, query)
+
+    def release(self) -> str:
+        """`ghl-payments release`; what it printed."""
+        done = self.command("release", "--connection", "halo")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def settings(self) -> Any:
+        """The settings as the product reads them."""
+        return load_settings(self.env)
+
+
+def _with(rows: list[Row], values: Row) -> list[Row]:
+    return [row for row in rows if all(row[name] == value for name, value in values.items())]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Look every few milliseconds; an assertion fails when it does not come true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def as_key(rows: list[Row]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Rows of the answer key or of diffs as identity -> detail; an identity may be there only once."""
+    found = {}
+    for row in rows:
+        identity = tuple(row[name] for name in IDENTITY)
+        assert identity not in found, identity
+        names = [field["field"] if isinstance(field, dict) else field for field in row["fields"]]
+        plain = row | {"fields": names}
+        found[identity] = tuple(
+            tuple(sorted(plain[name])) if isinstance(plain[name], list) else plain[name] for name in DETAIL
+        )
+    return found
+
+
+def one_effect_each(loop: Loop) -> None:
+    """Every verified change has exactly one effect with its key, and there is no other effect."""
+    done = Counter((row["record_type"], row["key"], row["native_id"]) for row in loop.changes(state="verified"))
+    effects = Counter((row["record_type"], row["key"], row["native_id"]) for row in loop.sandbox.effects())
+    assert effects == done
+
+
+def converged(loop: Loop) -> None:
+    """One effect a verified change, nothing in flight, and a further turn that changes nothing and leaves no work."""
+    one_effect_each(loop)
+    assert not {"claimed", "sent", "unknown", "approved"} & loop.states().keys()
+    before = len(loop.sandbox.effects())
+    loop.good_turn()
+    assert len(loop.sandbox.effects()) == before
+    assert loop.open_pushable() == 0
+
+
+def decoded(text: str) -> Any:
+    """A command's JSON document."""
+    return msgspec.json.decode(text)
