@@ -82,6 +82,18 @@ def sandbox(
 
 
 @main.command()
+@click.option("--seed", default=DEFAULT_SEED, show_default=True)
+@click.option("--orders", default=DEFAULT_ORDERS, show_default=True)
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave warehouse and reports here.")
+@_answers
+def demo(seed: int, orders: int, keep: Path | None) -> int:
+    """Run the loop twice against a sandbox of its own; 0 if it converged."""
+    from ghl_payments.commands.demo import run_demo
+
+    return FINE if run_demo(click.echo, seed=seed, orders=orders, keep=keep) else DIFFERENCES
+
+
+@main.command()
 @click.option("--location", help="Only this location id.")
 @click.option("--from", "date_from", help="Backfill from this date (YYYY-MM-DD).")
 @click.option("--to", "date_to", help="Backfill up to this date.")
@@ -171,3 +183,7 @@ def release(connection: str) -> int:
     if not released:
         click.echo(f"no active brake on {connection}")
     return FINE
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ select
     (envelope ->> '$.native_id') as asked_id, (envelope ->> '$.status')::integer as status,
     coalesce((envelope ->> '$.attempt')::integer, 1) as attempt, body
 from read_json(
-    $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 67108864,
+    $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 16777216,
     columns = {envelope: 'JSON', body: 'JSON', text: 'VARCHAR'}
 );
 

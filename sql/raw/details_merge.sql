@@ -7,7 +7,7 @@ select
     md5(any_value(body)::varchar) as content_hash,
     max(instant(envelope ->> '$.fetched_at')) as fetched_at
 from read_json(
-    $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 67108864,
+    $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 16777216,
     columns = {envelope: 'JSON', body: 'JSON', text: 'VARCHAR'}
 )
 where (envelope ->> '$.kind') = 'detail'

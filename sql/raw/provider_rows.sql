@@ -9,7 +9,7 @@ with documents as (
         end, '["JSON"]'
     )) as doc
     from read_json(
-        $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 67108864,
+        $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 16777216,
         columns = {envelope: 'JSON', body: 'JSON', text: 'VARCHAR'}
     )
     where body is not null

@@ -3,7 +3,7 @@ create or replace temp table slice_rows as
 with pages as (
     select envelope, body, (envelope ->> '$.attempt')::integer as attempt
     from read_json(
-        $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 67108864,
+        $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 16777216,
         columns = {envelope: 'JSON', body: 'JSON', text: 'VARCHAR'}
     )
     where (envelope ->> '$.kind') = 'list' and body is not null
