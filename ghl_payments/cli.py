@@ -83,7 +83,7 @@ def sandbox(
 
 @main.command()
 @click.option("--seed", default=DEFAULT_SEED, show_default=True)
-@click.option("--orders", default=DEFAULT_ORDERS, show_default=True)
+@click.option("--orders", type=click.IntRange(min=1000), default=DEFAULT_ORDERS, show_default=True)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave warehouse and reports here.")
 @_answers
 def demo(seed: int, orders: int, keep: Path | None) -> int:

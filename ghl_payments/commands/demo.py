@@ -6,6 +6,7 @@ Only the demonstration belongs here; what runs is exactly what `ghl-payments run
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import textwrap
@@ -41,6 +42,7 @@ def run_demo(say: Say, *, seed: int, orders: int, keep: Path | None = None) -> b
     warehouse, the published copy and the env file stay in that folder.
     """
     with _folder(keep) as folder, on_stop_signals(_interrupt), own_sandbox(folder, seed=seed, orders=orders) as sandbox:
+        logging.disable(logging.INFO)
         os.environ.clear()
         os.environ.update(sandbox.environment)
         settings = load_settings()

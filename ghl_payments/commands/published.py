@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from ghl_payments.domain.streams import DETAIL_STREAMS, SNAPSHOT_STREAMS
 from ghl_payments.warehouse.queries import dicts
 
 
@@ -103,6 +104,12 @@ def status(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         streams[row["stream"]] = {
             "rows": row["rows"], "slices_complete": row["whole"], "slices_incomplete": row["broken"],
         }  # fmt: skip
+    for stream in (*DETAIL_STREAMS, *SNAPSHOT_STREAMS):
+        for location_id, rows in con.execute(
+            f"select location_id, count(*) from raw.{stream} where is_current and absent_at is null group by all"
+        ).fetchall():
+            streams = locations.setdefault(location_id, {"streams": {}})["streams"]
+            streams[stream] = {"rows": rows, "slices_complete": 0, "slices_incomplete": 0}
     last = dicts(con, "select turn_id, run_id, location_id, ended_at from ops.turns order by ended_at desc limit 1")
     brakes = dicts(con, "select connection, brake, record_type, reason from outbox.brakes where active order by all")
     return {

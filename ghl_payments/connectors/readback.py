@@ -55,12 +55,14 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
         done = _read_this_turn(con, back)
     if set(types) <= set(done):
         return done
+    listed_from = datetime.now(UTC)
     read = [(path := back.file(record_type), await back.connector.read(record_type, path)) for record_type in types]
     metrics: dict[str, dict[str, Any]] = {}
     with back.warehouse.open() as con:
         for path, certificate in read:
             whole = certificate.record_type if certificate.complete else None
-            load_documents(con, path, back.target.connection, datetime.now(UTC), whole=whole)
+            now = datetime.now(UTC)
+            load_documents(con, path, back.target.connection, now, listed_from=listed_from, whole=whole)
             _store_certificate(con, back, certificate)
             metrics[certificate.record_type] = _metrics(certificate)
             logger.info("%s %s: %d rows", back.target.connection, certificate.record_type, certificate.rows)

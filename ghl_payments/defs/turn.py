@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from ghl_payments.connectors.push import ConnectionBusyError
 from ghl_payments.settings import Location, Settings, SettingsError, load_settings
 from ghl_payments.transport.errors import ApiError, Unreachable
 from ghl_payments.warehouse.connection import ForeignWarehouseError, Warehouse, WarehouseBusyError
@@ -73,5 +74,5 @@ def explained() -> Iterator[None]:
         yield
     except Unreachable as error:
         raise dg.Failure(description=str(error), allow_retries=False) from None
-    except (ApiError, SettingsError, WarehouseBusyError, ForeignWarehouseError) as error:
+    except (ApiError, SettingsError, WarehouseBusyError, ForeignWarehouseError, ConnectionBusyError) as error:
         raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from None

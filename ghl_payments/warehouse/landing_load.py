@@ -119,13 +119,26 @@ def load_providers(con: duckdb.DuckDBPyConnection, landing: Path, location_id: s
 
 
 def load_documents(
-    con: duckdb.DuckDBPyConnection, landing: Path, connection: str, read_at: datetime, *, whole: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    landing: Path,
+    connection: str,
+    read_at: datetime,
+    *,
+    listed_from: datetime | None = None,
+    whole: str | None = None,
 ) -> int:
     """A target's landing file into `actual.documents`; returns the number of documents.
 
-    `whole` names a record type of which the file is a complete list: documents not in it are marked not present.
+    `listed_from` is when listing began: records read singly since then are left as they are. `whole` names a record
+    type of which the file is a complete list: documents not in it are marked not present.
     """
-    keys = {"landing": str(landing), "connection": connection, "read_at": naive(read_at), "whole": whole}
+    keys = {
+        "landing": str(landing),
+        "connection": connection,
+        "read_at": naive(read_at),
+        "listed_from": naive(listed_from or read_at),
+        "whole": whole,
+    }
     con.execute("begin")
     try:
         rows = run(con, "actual/documents", keys)

@@ -13,15 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from unittest.mock import patch
 
-import msgspec
 import yaml
 
 from ghl_payments.commands import published
 from ghl_payments.commands.loop import LoopResult, run_loop
-from ghl_payments.settings import load_settings
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.queries import dicts
 from ghl_payments_tests.running_sandbox import ROOT, RunningSandbox
@@ -61,10 +60,9 @@ class Loop:
         """Set Halo's policy."""
         self.edit_connections(lambda document: document["connections"]["halo"].update(policy=policy))
 
-    def only_first_location(self) -> str:
-        """Leave one location in connections.yaml, as half the runs take half the time; its id."""
+    def only_first_location(self) -> None:
+        """Leave one location in connections.yaml, as half the runs take half the time."""
         self.edit_connections(lambda document: document.update(locations=document["locations"][:1]))
-        return self.locations[0]
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -80,8 +78,14 @@ class Loop:
     def good_turn(self, *locations: str, **options: Any) -> LoopResult:
         """A turn in which nothing may fail."""
         result = self.turn(*locations, **options)
-        assert result.failures == {}
+        assert not result.failures, result.failures
         return result
+
+    def failed_turn(self) -> str:
+        """A turn that must fail; the messages of all failures."""
+        result = self.turn()
+        assert result.failures
+        return "\n".join(text for texts in result.failures.values() for text in texts)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """The command line in a process of its own."""
@@ -93,18 +97,22 @@ class Loop:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """The command line to its end."""
         process = self.start(*words)
-        out, err = process.communicate(timeout=120)
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def killed_run(self, when: Callable[[], bool]) -> None:
-        """`ghl-payments run`, ended by SIGKILL at the moment that `when` is true."""
+        """`ghl-payments run`, ended by SIGKILL at the moment when `when` is true."""
         process = self.start("run", "--json")
         try:
-            wait_until(lambda: when() or process.poll() is not None)
-            assert process.poll() is None, process.communicate()
+            wait_until(lambda: process.poll() is not None or when())
+            alive = process.poll() is None
         finally:
             process.kill()
-            process.communicate()
+            said = process.communicate()
+        assert alive, f"the run ended before it could be killed: {said}"
 
     def diffs(self, **values: Any) -> list[Row]:
         """Published diffs, those that have all the given values."""
@@ -116,11 +124,13 @@ class Loop:
 
     def states(self) -> dict[str, int]:
         """Changes by state."""
-        return self._published(published.change_summary)
+        states: dict[str, int] = self._published(published.change_summary)
+        return states
 
     def open_pushable(self) -> int:
         """Open diffs that a change could close."""
-        return self._published(published.open_pushable)
+        count: int = self._published(published.open_pushable)
+        return count
 
     def _published(self, read: Callable[..., Any]) -> Any:
         with published.connect(Path(self.env["GHL_PAYMENTS_REPORTS"])) as con:
@@ -131,15 +141,11 @@ class Loop:
         with Warehouse(Path(self.env["GHL_PAYMENTS_WAREHOUSE"]), 10).open() as con:
             return dicts(con, query)
 
-    def release(self) -> str:
-        """`ghl-payments release`; what it printed."""
-        done = self.command("release", "--connection", "halo")
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def settings(self) -> Any:
-        """The settings as the product reads them."""
-        return load_settings(self.env)
+    def warnings_of(self, stream: str) -> list[str]:
+        """Why slices of a stream could not be proven complete."""
+        return [row["reason"] for row in self.sql(
+            f"select reason from raw.slices where stream = '{stream}' and not complete order by month"
+        )]  # fmt: skip
 
 
 def _with(rows: list[Row], values: Row) -> list[Row]:
@@ -152,6 +158,23 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+@contextmanager
+def meanwhile(condition: Callable[[], bool], do: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, `do` something once `condition` is true; the block must last until then."""
+    done: list[bool] = []
+
+    def work() -> None:
+        wait_until(condition)
+        do()
+        done.append(True)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    yield
+    thread.join(1)
+    assert done, "the moment never came"
 
 
 def as_key(rows: list[Row]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -170,21 +193,23 @@ def as_key(rows: list[Row]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 def one_effect_each(loop: Loop) -> None:
     """Every verified change has exactly one effect with its key, and there is no other effect."""
-    done = Counter((row["record_type"], row["key"], row["native_id"]) for row in loop.changes(state="verified"))
-    effects = Counter((row["record_type"], row["key"], row["native_id"]) for row in loop.sandbox.effects())
+    names = ("record_type", "key", "native_id")
+    done = Counter(tuple(row[name] for name in names) for row in loop.changes(state="verified"))
+    effects = Counter(tuple(row[name] for name in names) for row in loop.sandbox.effects())
     assert effects == done
 
 
-def converged(loop: Loop) -> None:
-    """One effect a verified change, nothing in flight, and a further turn that changes nothing and leaves no work."""
+def settled(loop: Loop) -> None:
+    """One effect a verified change, nothing in flight, nothing left to push."""
     one_effect_each(loop)
     assert not {"claimed", "sent", "unknown", "approved"} & loop.states().keys()
-    before = len(loop.sandbox.effects())
-    loop.good_turn()
-    assert len(loop.sandbox.effects()) == before
     assert loop.open_pushable() == 0
 
 
-def decoded(text: str) -> Any:
-    """A command's JSON document."""
-    return msgspec.json.decode(text)
+def converged(loop: Loop) -> None:
+    """Settled, and a further turn changes nothing and finds no work."""
+    settled(loop)
+    before = loop.sandbox.effects()
+    loop.good_turn()
+    assert loop.sandbox.effects() == before
+    assert loop.open_pushable() == 0

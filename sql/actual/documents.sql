@@ -37,13 +37,15 @@ union all
 select record_type, (doc ->> '$.id'), true, any_value(doc)
 from single where doc is not null group by record_type, (doc ->> '$.id');
 
+-- A list that was begun before a record was read singly (and so perhaps written) knows less than that reading.
 insert into actual.documents
 select
     $connection, record_type, native_id, doc, md5(doc::varchar), null::json, null::varchar, true, false, $read_at
 from read_rows where not is_detail and native_id is not null
 on conflict do update set
     list_doc = excluded.list_doc, list_hash = excluded.list_hash, present = true, absent_confirmed = false,
-    read_at = excluded.read_at;
+    read_at = excluded.read_at
+where documents.read_at < $listed_from;
 
 insert into actual.documents
 select $connection, record_type, native_id, null::json, null::varchar, doc, null::varchar, true, false, $read_at
@@ -53,7 +55,7 @@ on conflict do update set
     read_at = excluded.read_at;
 
 update actual.documents as t set present = false
-where t.connection = $connection and t.record_type = $whole and t.present
+where t.connection = $connection and t.record_type = $whole and t.present and t.read_at < $listed_from
     and t.native_id not in (select native_id from read_rows where record_type = $whole and native_id is not null);
 
 -- Asked for by id and answered 404: only now is it certain that the record is gone.

@@ -18,7 +18,7 @@ select $location_id, id, content_hash, doc, $scanned_at, true, month, $landing f
 
 update raw.STREAM as t set absent_at = null
 where t.location_id = $location_id and t.is_current and t.absent_at is not null
-    and t.id in (select id from slice_rows);
+    and t.id in (select id from slice_rows where id is not null);
 
 -- Only a complete slice may say that a row is gone, and even then it is asked for by id before it counts.
 update raw.STREAM as t set absent_at = $scanned_at

@@ -98,7 +98,10 @@ select
     coalesce(l.key, case when (d.doc ->> '$.po_number') like 'ghl:order:%' then (d.doc ->> '$.po_number') end) as key,
     coalesce(l.location_id, c.location_id, $only_location) as location_id,
     y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,
-    case when plain_decimal(d.doc ->> '$.total') is null then 'total is not a number' end as problem
+    case
+        when plain_decimal((d.doc ->> '$.total')) is null then 'total is not a number'
+        when not d.is_current then 'its custom fields could not be read'
+    end as problem
 from halo_documents as d
 left join halo_linked as l on l.table_id = 996 and l.halo_id = d.native_id
 left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
