@@ -1,4 +1,4 @@
-"""The command line: `ghl-payments sandbox | check | run | status | diffs | changes | release`.
+"""The command line: `ghl-payments demo | dev | sandbox | check | run | status | diffs | changes | release`.
 
 Exit codes: 0 fine, 1 open differences or a failed check, 2 could not tell. What a command does belongs to `commands/`.
 """
@@ -28,13 +28,17 @@ def _answers(command: Callable[..., Any]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        from ghl_payments.commands.own_sandbox import SandboxFailedError
         from ghl_payments.commands.published import NothingPublishedError
         from ghl_payments.transport.errors import ApiError
         from ghl_payments.warehouse.connection import ForeignWarehouseError, WarehouseBusyError
 
+        known = (
+            SettingsError, NothingPublishedError, ApiError, WarehouseBusyError, ForeignWarehouseError, SandboxFailedError
+        )  # fmt: skip
         try:
             code = command(*args, **kwargs)
-        except (SettingsError, NothingPublishedError, ApiError, WarehouseBusyError, ForeignWarehouseError) as error:
+        except known as error:
             click.echo(f"{error}", err=True)
             code = CANNOT_TELL
         sys.exit(code or FINE)
@@ -91,6 +95,19 @@ def demo(seed: int, orders: int, keep: Path | None) -> int:
     from ghl_payments.commands.demo import run_demo
 
     return FINE if run_demo(click.echo, seed=seed, orders=orders, keep=keep) else DIFFERENCES
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Where Dagster listens.")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=".sandbox", show_default=True)
+@click.option("--seed", default=DEFAULT_SEED, show_default=True)
+@click.option("--orders", default=DEFAULT_ORDERS, show_default=True)
+@_answers
+def dev(port: int, folder: Path, seed: int, orders: int) -> int:
+    """Serve a sandbox and Dagster's UI on this machine until Ctrl-C; starts from nothing each time."""
+    from ghl_payments.commands.dev import run_dev
+
+    return FINE if run_dev(click.echo, port=port, folder=folder.resolve(), seed=seed, orders=orders) else CANNOT_TELL
 
 
 @main.command()

@@ -46,7 +46,10 @@ def open_instance() -> dg.DagsterInstance:
 def run_loop(
     locations: Iterable[str], *, date_from: str | None = None, date_to: str | None = None, scan: str = "full"
 ) -> LoopResult:
-    """Run the whole loop for each location, one after the other; a failed location does not stop the next."""
+    """Run the whole loop for each location, one after the other; a failed location does not stop the next.
+
+    SIGINT and SIGTERM end the turn with KeyboardInterrupt.
+    """
     result, started = LoopResult(run_id=str(uuid.uuid4())), monotonic()
     job = defs().resolve_job_def(FULL_LOOP)
     with open_instance() as instance:
@@ -85,6 +88,8 @@ def _collect(done: dg.ExecuteInProcessResult, location_id: str, result: LoopResu
     for event in done.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
+            if data.error is not None and data.error.cls_name == "DagsterExecutionInterruptedError":
+                raise KeyboardInterrupt  # Dagster makes it one step's failure; the person meant the whole command
             text = (data.user_failure_data.description if data.user_failure_data else None) or _cause(data.error)
             result.failures.setdefault(location_id, []).append(f"{event.step_key}: {text}")
         elif event.is_step_materialization:

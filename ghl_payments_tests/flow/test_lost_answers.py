@@ -15,7 +15,7 @@ DEARER = Decimal("120.25")
 
 
 def _world(loop: Loop) -> Document:
-    """Purchase 1 is in Halo with an amount that GHL has corrected since; purchase 2 is missing: 3 updates, 5 creates."""
+    """Purchase 1 is in Halo with an amount that GHL has corrected since, 2 is missing: 3 updates, 5 creates."""
     state = shop(2, known=[1], location_id=loop.locations[0])
     state["ghl"]["locations"][0]["orders"][0] = _dearer_order(1)
     state["ghl"]["locations"][0]["transactions"][0] = charge(1, amount=DEARER)

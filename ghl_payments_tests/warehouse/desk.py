@@ -63,6 +63,10 @@ class Desk:
         self.halo = target()
         self._numbers = count(1)
 
+    def tick(self) -> datetime:
+        """A clock that goes on by a second with every reading of Halo."""
+        return NOW + timedelta(seconds=next(self._numbers))
+
     def land(self, *pages: tuple[Mapping[str, object], object]) -> Path:
         """A landing file of (envelope, body) pages; a body of bytes is landed as it is."""
         path = self.folder / f"landed-{next(self._numbers)}.ndjson.zst"
@@ -115,38 +119,39 @@ class Desk:
         if parcels:
             self.details("fulfillments", parcels, at=at, location_id=location_id)
 
-    def read(self, record_type: str, documents: Sequence[object], *, complete: bool = True, at: datetime = NOW) -> None:
+    def read(self, record_type: str, documents: Sequence[object], *, complete: bool = True) -> None:
         """One list of Halo, with its certificate."""
+        at = self.tick()
         envelope = {"kind": "list", "record_type": record_type, "status": 200}
         path = self.land((envelope, documents))
         load_documents(self.con, path, "halo", at, whole=record_type if complete else None)
         self.certify(record_type, len(documents), complete=complete, at=at)
 
-    def certify(self, record_type: str, rows: int, *, complete: bool = True, at: datetime = NOW) -> None:
+    def certify(self, record_type: str, rows: int, *, at: datetime, complete: bool = True) -> None:
         """The certificate of a list."""
         self.con.execute(
             "insert or replace into actual.reads values ('halo', ?, 'turn', ?, ?, ?, 1, 1, ?, null, ?)",
             [record_type, rows, rows, rows, complete, naive(at)],
         )
 
-    def read_singly(self, record_type: str, documents: Mapping[str, object], *, at: datetime = NOW) -> None:
+    def read_singly(self, record_type: str, documents: Mapping[str, object]) -> None:
         """Halo's answers by native id, None for 404."""
         envelope = {"kind": "detail", "record_type": record_type}
         path = self.land(*(
             (envelope | {"native_id": native_id, "status": 404 if document is None else 200}, document)
             for native_id, document in documents.items()
         ))  # fmt: skip
-        load_documents(self.con, path, "halo", at)
+        load_documents(self.con, path, "halo", self.tick())
 
-    def halo_holds(self, state: Mapping[str, Sequence[Document]], *, incomplete: Iterable[str] = (),
-                   at: datetime = NOW) -> None:  # fmt: skip
-        """Every list of Halo; records that only a cross-reference names are asked for by id and are not there."""
+    def halo_holds(self, state: Mapping[str, Sequence[Document]], *, incomplete: Iterable[str] = ()) -> None:
+        """Every list of Halo, details of sales orders, and 404 for records that only a cross-reference names."""
         for record_type, resource in RESOURCES.items():
-            self.read(record_type, state.get(resource, ()), complete=record_type not in incomplete, at=at)
+            self.read(record_type, state.get(resource, ()), complete=record_type not in incomplete)
+        self.read_singly("sales_order", {str(document["id"]): document for document in state.get("SalesOrder", ())})
         reconcile.describe_documents(self.con, self.halo)
         gone = self.con.execute("select distinct record_type, native_id from halo_dangling").fetchall()
         for record_type, native_id in gone:
-            self.read_singly(record_type, {native_id: None}, at=at)
+            self.read_singly(record_type, {native_id: None})
 
     def stage(self, *tables: str, location_id: str = LOCATION, now: datetime = NOW) -> dict[str, validate.StagedTable]:
         """Rebuild staging tables, all unless some are named."""

@@ -2,8 +2,14 @@
 -- Keys come from ExternalLink (tables 2 client, 4 user, 995 invoice, 996 sales order) or the record's own field.
 create or replace temp table halo_documents as
 with bodies as (
-    select connection, record_type, native_id, coalesce(detail_doc, list_doc) as doc, read_at, present, absent_confirmed
-    from actual.documents
+    select
+        connection, record_type, native_id, read_at, present, absent_confirmed, is_current,
+        case when is_current then detail_doc else list_doc end as doc
+    from (
+        -- A detail counts only as long as the list row it belongs to has not changed.
+        select *, detail_doc is not null and detail_list_hash is not distinct from list_hash as is_current
+        from actual.documents
+    )
     where connection = $connection
 )
 

@@ -51,8 +51,7 @@ def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -
 
 
 async def _push(turn: Turn, system: TargetSystem, connection: Connection) -> PushResult:
-    if connection.effective_policy not in {"review", "auto"}:
-        return PushResult()
+    # In preview the claim lets nothing leave, but what an earlier push left in doubt is still read back.
     connector = system.connect(Access(turn.settings, connection))
     try:
         return await Push(

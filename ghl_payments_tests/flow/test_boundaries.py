@@ -1,0 +1,97 @@
+"""Where one installation ends: no system, another account's warehouse, one location's own trouble, two runs at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ghl_payments_tests.flow.conftest import LoopFactory
+from ghl_payments_tests.flow.loop import converged, settled
+from ghl_payments_tests.flow.shop import charge, order, shop
+from ghl_payments_tests.running_sandbox import ROOT
+
+
+def test_without_a_system_the_command_says_which_one_and_how_to_start_the_sandbox(loop: LoopFactory) -> None:
+    nobody = loop(state=shop(1))
+
+    def closed(document: dict[str, Any]) -> None:
+        for connection in document["connections"].values():
+            connection["base_url"] = f"http://127.0.0.1:9/{connection['system']}"
+
+    nobody.edit_connections(closed)
+    done = nobody.command("run", "--json")
+    assert done.returncode == 2
+    said = json.dumps(json.loads(done.stdout)["failures"])
+    assert "No connection to 127.0.0.1:9" in said
+    assert "ghl-payments sandbox" in said
+    assert "Traceback" not in done.stderr
+    assert "Traceback" not in said
+
+
+def test_a_warehouse_of_another_account_is_refused_and_left_alone(loop: LoopFactory) -> None:
+    mine, other = loop(state=shop(1)), loop(state=shop(2))
+    mine.good_turn()
+    before = mine.sql("select * from ops.sources order by all")
+    for name in ("HOME", "WAREHOUSE", "REPORTS"):
+        other.env[f"GHL_PAYMENTS_{name}"] = mine.env[f"GHL_PAYMENTS_{name}"]
+    done = other.command("run")
+    assert done.returncode == 2
+    said = done.stdout + done.stderr
+    assert "holds data of" in said
+    assert "GHL_PAYMENTS_HOME" in said
+    assert other.sandbox.effects() == []
+    assert other.sandbox.requests() == []
+    assert mine.sql("select * from ops.sources order by all") == before
+
+
+def test_a_location_with_a_wrong_token_fails_alone(loop: LoopFactory) -> None:
+    world = loop(seed=5, orders=60)
+    good, bad = world.locations
+    world.env["GHL_TOKEN_2"] = "pit-not-the-right-one"
+    result = world.turn()
+    assert set(result.failures) == {bad}
+    assert any("Unauthorised" in text for text in result.failures[bad])
+    key = [row for row in world.sandbox.answer_key() if row["location_id"] == good]
+    found = {(row["key"], row["kind"], row["class"]) for row in world.diffs()}
+    assert found == {(row["key"], row["kind"], row["class"]) for row in key}
+    assert {row["location_id"] for row in world.changes()} == {good}
+    assert world.states().keys() == {"verified"}
+    assert world.open_pushable() == 0
+
+
+def test_one_id_in_two_locations_makes_two_records_that_never_meet(loop: LoopFactory) -> None:
+    state = shop(1)
+    state["ghl"]["locations"].append({"orders": [order(1, status="pending")], "transactions": [charge(1)]})
+    both = loop(state=state)
+    both.sandbox.fault("lost_reply", system="halo", method="POST", path="/api/(SalesOrder|InvoicePayment)", times=4)
+    both.good_turn()
+    settled(both)
+    assert both.states() == {"verified": 10}
+    halo = both.sandbox.state()["halo"]
+    for table in ("Client", "Users", "SalesOrder", "Invoice", "InvoicePayment"):
+        assert len(halo[table]) == 1 + 2
+    statuses = {
+        field["value"] for doc in halo["SalesOrder"] for field in doc["customfields"] if field["name"] == "CFGHLStatus"
+    }
+    assert statuses == {"completed", "pending"}
+    clients = {doc["client_id"] for doc in halo["InvoicePayment"] if doc["id"] > 1}
+    assert len(clients) == 2
+
+
+def test_two_runs_at_once_wait_for_each_other_and_write_everything_once(loop: LoopFactory) -> None:
+    shop_loop = loop(state=shop(1, 2, 3))
+    shutil.copy(ROOT / "dagster.yaml", Path(shop_loop.folder))
+    processes = [shop_loop.start("run", "--json") for _ in range(2)]
+    try:
+        said = [process.communicate(timeout=120) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, (out, err) in zip(processes, said, strict=True):
+        assert process.returncode in (0, 1), (out, err)
+        assert json.loads(out)["failures"] == {}
+        assert "lock" not in err.lower()
+    converged(shop_loop)
+    assert shop_loop.states() == {"verified": 15}
