@@ -17,8 +17,9 @@ from typing import Any, Literal, cast
 import click
 from dotenv import load_dotenv
 
+from ghl_payments.connections import SettingsError
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
-from ghl_payments.settings import Settings, SettingsError, load_settings
+from ghl_payments.settings import Settings, load_settings
 
 FINE, DIFFERENCES, CANNOT_TELL = 0, 1, 2
 

@@ -29,5 +29,8 @@ create or replace temp macro major_text(m, e) as
         else (case when m < 0 then '-' else '' end) || (abs(m) // minor_factor(e))::varchar || '.'
             || lpad((abs(m) % minor_factor(e))::varchar, e, '0')
     end;
+-- A GHL document of live mode; markAsTest counts wherever it is known.
+create or replace temp macro is_live(d) as
+    coalesce(lower(d ->> '$.liveMode') = 'true', false) and not coalesce(lower(d ->> '$.markAsTest') = 'true', false);
 create or replace temp macro blank_to_null(t) as nullif(trim(t), '');
 create or replace temp macro plain_text(d) as rtrim(rtrim(d::decimal(38, 9)::varchar, '0'), '.');

@@ -23,8 +23,9 @@ import duckdb
 from ghl_payments.commands import published, show
 from ghl_payments.commands.loop import LoopResult, run_loop
 from ghl_payments.commands.own_sandbox import OwnSandbox, on_stop_signals, own_sandbox
+from ghl_payments.connections import SettingsError
 from ghl_payments.domain.diff_kinds import DIFF_KINDS, KIND_BY_NAME
-from ghl_payments.settings import Settings, SettingsError, load_settings
+from ghl_payments.settings import Settings, load_settings
 from ghl_payments.warehouse.queries import dicts
 
 Say = Callable[[str], None]

@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ghl_payments.commands.own_sandbox import PROJECT, OwnSandbox, on_stop_signals, own_sandbox, stop
-from ghl_payments.settings import SettingsError
+from ghl_payments.connections import SettingsError
 
 Say = Callable[[str], None]
 

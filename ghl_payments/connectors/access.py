@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from ghl_payments.settings import Connection, Settings
+from ghl_payments.connections import Connection
+from ghl_payments.settings import Settings
 from ghl_payments.transport.budget import RateBudget
 
 

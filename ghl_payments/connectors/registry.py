@@ -11,10 +11,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from ghl_payments.connections import Connection, Location, SettingsError
 from ghl_payments.connectors.access import Access
 from ghl_payments.connectors.base import Connector
 from ghl_payments.domain.mapping import Mapping, load_mapping
-from ghl_payments.settings import Connection, Location, Settings, SettingsError
+from ghl_payments.settings import Settings
 from ghl_payments.warehouse.reconcile import Target
 
 

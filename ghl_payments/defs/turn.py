@@ -12,8 +12,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from ghl_payments.connections import Location, SettingsError
 from ghl_payments.connectors.push import ConnectionBusyError
-from ghl_payments.settings import Location, Settings, SettingsError, load_settings
+from ghl_payments.settings import Settings, load_settings
 from ghl_payments.transport.errors import ApiError, Unreachable
 from ghl_payments.warehouse.connection import ForeignWarehouseError, Warehouse, WarehouseBusyError
 

@@ -13,14 +13,12 @@ from typing import Any
 
 import duckdb
 
-from ghl_payments.connectors.ghl.extract import months_between
 from ghl_payments.connectors.registry import target_systems
 from ghl_payments.domain.streams import LIST_STREAMS
-from ghl_payments.sandbox.oracle_ghl import instant
 from ghl_payments.transport.jsontext import encode
 from ghl_payments.transport.landing import LandingWriter
 from ghl_payments.warehouse import outbox, reconcile, validate
-from ghl_payments.warehouse.landing_load import load_details, load_documents, load_slice, naive
+from ghl_payments.warehouse.landing_load import load_details, load_documents, load_slice, naive, record_sweep
 from ghl_payments.warehouse.outbox import ClaimedChange, SendResult
 from ghl_payments.warehouse.queries import dicts, run
 from ghl_payments.warehouse.reconcile import Target
@@ -44,14 +42,6 @@ STAGED = (
 def target(*, policy: str = "auto", live: bool = True, only_location: str | None = LOCATION) -> Target:
     """A Halo connection."""
     return Target("halo", "halo", live, policy, 0.8, HALO.mapping, HALO.documents_sql, only_location)
-
-
-def month_of(document: Document) -> date:
-    """The slice a document belongs to; those without a readable createdAt stand in February's."""
-    try:
-        return instant(document.get("createdAt")).date().replace(day=1)
-    except ValueError:
-        return FEBRUARY
 
 
 class Desk:
@@ -105,13 +95,10 @@ class Desk:
     def purchases(self, orders: Sequence[Document] = (), transactions: Sequence[Document] = (), *,
                   subscriptions: Sequence[Document] = (), fulfillments: Mapping[str, object] | None = None,
                   at: datetime = NOW, location_id: str = LOCATION) -> None:  # fmt: skip
-        """A location's lists, whole and complete, with the details of everything."""
-        streams = dict(zip(LIST_STREAMS, (orders, transactions, subscriptions), strict=True))
-        months = {month_of(document) for documents in streams.values() for document in documents} or {FEBRUARY}
-        for stream, documents in streams.items():
-            for month in months_between(min(months), max(months)):
-                rows = [document for document in documents if month_of(document) == month]
-                self.list(stream, *rows, month=month, at=at, location_id=location_id)
+        """A location's lists from one full sweep that found everything, with the details of everything."""
+        for stream, documents in zip(LIST_STREAMS, (orders, transactions, subscriptions), strict=True):
+            self.list(stream, *documents, at=at, location_id=location_id)
+            record_sweep(self.con, location_id, stream, (len(documents), len(documents)), "exact", at)
             named = {document["_id"]: document for document in documents if document.get("_id")}
             if named:
                 self.details(f"{stream[:-1]}_details", named, at=at, location_id=location_id)
@@ -162,16 +149,17 @@ class Desk:
     def judge(self, *, now: datetime = NOW, location_id: str = LOCATION, lag_seconds: int = 300) -> list[Row]:
         """Every stage up to the diffs; the open ones."""
         self.stage(location_id=location_id, now=now)
-        self.ask_for_absent(location_id)
-        self.stage("orders", "transactions", location_id=location_id, now=now)
+        if self.ask_for_absent(location_id):
+            self.stage("orders", "transactions", location_id=location_id, now=now)
         reconcile.derive_desired(self.con, [self.halo], location_id)
         reconcile.find_invariants(self.con, location_id, as_of=now, lag_seconds=lag_seconds)
         reconcile.reconcile_target(self.con, self.halo, location_id, as_of=now, lag_seconds=lag_seconds)
         reconcile.reconcile_invariants(self.con, location_id, as_of=now)
         return self.diffs(location_id)
 
-    def ask_for_absent(self, location_id: str = LOCATION) -> None:
-        """Ask GHL by id for what its lists lack, as a turn does; nothing is found."""
+    def ask_for_absent(self, location_id: str = LOCATION) -> bool:
+        """Ask GHL by id for what its lists lack, as a turn does; nothing is found. Whether there was a question."""
+        asked_any = False
         reconcile.derive_actual(self.con, self.halo)
         keys = {"location_id": location_id, "warm": False, "as_of": naive(NOW)}
         for stream, table in (("order_details", "orders"), ("transaction_details", "transactions")):
@@ -181,7 +169,9 @@ class Desk:
             ).fetchall()}  # fmt: skip
             asked = {record_id: None for record_id in wanted - listed}
             if asked:
+                asked_any = True
                 self.details(stream, asked, location_id=location_id)
+        return asked_any
 
     def diffs(self, location_id: str = LOCATION, state: str = "open") -> list[Row]:
         """Diffs in a state, in the order of their identity."""

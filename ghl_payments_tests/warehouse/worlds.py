@@ -24,7 +24,7 @@ CREATED = st.sampled_from([
 ])  # fmt: skip
 UPDATED = st.sampled_from([OLD, OLD, OLD, ago(seconds=300), ago(seconds=299), ago(seconds=-5), None, "yesterday"])
 AMOUNTS = st.sampled_from(
-    [Decimal(text) for text in ("100.5", "100.5", "100.5", "0", "7", "0.1", "0.10", "100.505", "-3", "1e3", "0.0001")]
+    [Decimal(text) for text in ("100.5", "100.5", "100.5", "0", "7", "0.1", "0.10", "100.505", "-3", "-0.001", "1e3", "0.0001")]
     + ["12.50", "1,234.50", None, True, 10**15, Decimal("999999999999.99")]
 )
 PLAIN = st.sampled_from([Decimal(text) for text in ("100.5", "100.5", "40.5", "60", "0", "7", "500")])

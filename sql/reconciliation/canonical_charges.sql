@@ -14,7 +14,7 @@ with charges as (
     left join staging.orders as o
         on o.location_id = t.location_id and o.order_id = t.entity_id and t.entity_type = 'order' and o.live
     where t.location_id = $location_id and t.status in ('succeeded', 'refunded')
-        and (t.amount_minor > 0 or t.amount_minor is null)
+        and plain_decimal(t.amount_text) > 0
 )
 
 select

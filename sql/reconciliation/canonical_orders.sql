@@ -74,7 +74,9 @@ select
     o.amount_minor, o.amount_text, o.currency, major_text(o.amount_minor, c.exponent) as amount_plain,
     o.status, o.payment_status, o.fulfillment_status, b.statuses as subscription_status,
     s.tracking, s.fulfillments,
-    case when s.units >= d.units then 'fulfilled' when s.units > 0 then 'partly fulfilled' end as ship_status,
+    case
+        when s.units >= coalesce(d.units, 0) and s.units > 0 then 'fulfilled' when s.units > 0 then 'partly fulfilled'
+    end as ship_status,
     s.first_at as ship_date, l.lines, o.created_at, o.updated_at, o.updated_text, o.source_name,
     case
         when o.amount_minor is null then 'the amount has more decimals than ' || o.currency || ' has'

@@ -92,7 +92,7 @@ inner join raw.lookups as k
     on k.location_id = t.location_id and k.stream = 'order_details' and k.id = t.entity_id and k.status = 404
 cross join scope as s
 where t.location_id = $location_id and t.entity_type = 'order' and t.status in ('succeeded', 'refunded')
-    and (t.amount_minor > 0 or t.amount_minor is null) and s.orders_complete
+    and plain_decimal(t.amount_text) > 0 and s.orders_complete
     and t.updated_at <= $as_of::timestamp - to_seconds($lag_seconds::bigint)
     and not exists (
         select 1 from staging.orders as o where o.location_id = t.location_id and o.order_id = t.entity_id

@@ -19,17 +19,31 @@ where d.connection = $connection and d.location_id = $location_id;
 
 -- What GHL itself says of a key that stands in the target: quarantined, test, there but not wanted, or gone (404).
 create or replace temp table target_sources as
-with keys as (select distinct key from target_found where record_type not in ('client', 'user'))
+with keys as (select distinct key from target_found where record_type not in ('client', 'user')),
+
+unreadable as (
+    select key, bool_or(live = $live) as is_ours, bool_or(live <> $live and is_itself) as is_test
+    from (
+        select case table_name when 'staging.orders' then 'ghl:order:' else 'ghl:txn:' end || record_key as key,
+            is_live(payload) as live, true as is_itself
+        from staging.quarantine
+        where owner = $location_id and table_name in ('staging.orders', 'staging.transactions')
+        union all
+        select concat_ws(':', 'ghl', (payload ->> '$.entityType'), (payload ->> '$.entityId')), is_live(payload), false
+        from staging.quarantine where owner = $location_id and table_name = 'staging.transactions'
+    )
+    group by key
+)
 
 select distinct
     k.key,
-    q.record_key is not null as quarantined,
-    coalesce(not o.live, not t.live, false) as is_test,
+    coalesce(q.is_ours, false) as quarantined,
+    coalesce(not o.live, not t.live, q.is_test, false) as is_test,
     case
         when o.order_id is not null then 'GHL has the order, and it asks for no such record'
         when t.transaction_id is not null then 'GHL has the transaction, and its status is ' || coalesce(t.status, 'unknown')
         when g.status = 404 then 'GHL has no such record (asked for by id)'
-        when i.entity_id is null and split_part(k.key, ':', 2) = 'invoice' and a.complete
+        when i.invoice_key is null and split_part(k.key, ':', 2) = 'invoice' and a.complete
             then 'no GHL transaction pays this GHL invoice'
     end as orphan_reason
 from keys as k
@@ -37,22 +51,13 @@ left join staging.orders as o
     on o.location_id = $location_id and k.key = 'ghl:order:' || o.order_id
 left join staging.transactions as t
     on t.location_id = $location_id and k.key = 'ghl:txn:' || t.transaction_id
-left join staging.quarantine as q
-    on q.owner = $location_id and (
-        (q.table_name = 'staging.orders' and k.key = 'ghl:order:' || q.record_key)
-        or (q.table_name = 'staging.transactions' and k.key = 'ghl:txn:' || q.record_key)
-        or (q.table_name = 'staging.transactions' and k.key
-            = concat_ws(':', 'ghl', (q.payload ->> '$.entityType'), (q.payload ->> '$.entityId')))
-    )
+left join unreadable as q on q.key = k.key
 left join raw.lookups as g
     on g.location_id = $location_id and g.status = 404 and (
         (g.stream = 'order_details' and k.key = 'ghl:order:' || g.id)
         or (g.stream = 'transaction_details' and k.key = 'ghl:txn:' || g.id)
     )
-left join (
-    select distinct entity_id from staging.transactions
-    where location_id = $location_id and entity_type = 'invoice' and status in ('succeeded', 'refunded')
-) as i on k.key = 'ghl:invoice:' || i.entity_id
+left join (select distinct invoice_key from canonical_charges where live = $live) as i on i.invoice_key = k.key
 cross join (
     select coalesce(bool_and(complete), false) as complete from raw.slices
     where location_id = $location_id and stream = 'transactions'
@@ -83,7 +88,7 @@ unverifiable as (
     from (
         select table_name, record_key, min(rule) as rule from staging.quarantine
         where owner = $location_id and table_name in ('staging.orders', 'staging.transactions')
-            and coalesce(lower(payload ->> '$.liveMode') = 'true', false) = $live
+            and is_live(payload) = $live
         group by table_name, record_key
     ) as q
     inner join target_types as r

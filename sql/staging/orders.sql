@@ -57,7 +57,8 @@ select
     j.content_hash,
     amount_state((j.doc ->> '$.amount'), c.exponent) as amount_state,
     json_type(j.doc -> '$.status') as status_type,
-    j.doc as payload
+    case when lower(j.detail ->> '$.markAsTest') = 'true' then json_merge_patch(j.doc, '{"markAsTest": true}') else j.doc end
+        as payload
 from joined as j
 left join ops.currencies as c on c.code = upper(j.doc ->> '$.currency')
 left join staging.contact_aliases as a on a.location_id = $location_id and a.alias_id = (j.doc ->> '$.contactId');

@@ -5,9 +5,10 @@ Other ways to sign in are added here; endpoints belong to `client.py`.
 
 from __future__ import annotations
 
+from ghl_payments.connections import Location
 from ghl_payments.connectors.access import Access
 from ghl_payments.connectors.ghl.client import GhlClient
-from ghl_payments.settings import Location, Settings
+from ghl_payments.settings import Settings
 
 VENDOR_REQUESTS, VENDOR_SECONDS = 100, 10.0
 """GHL's documented burst limit for each token and location; its response headers correct it."""

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from ghl_payments.connections import Location
 from ghl_payments.defs.automation.jobs import FULL_LOOP
 from ghl_payments.defs.turn import TURN_TAG
-from ghl_payments.settings import Location, load_settings
+from ghl_payments.settings import load_settings
 
 NIGHTLY_HOUR = 2
 

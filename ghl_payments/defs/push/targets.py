@@ -8,13 +8,13 @@ from typing import Any
 
 import dagster as dg
 
+from ghl_payments.connections import Connection
 from ghl_payments.connectors.access import Access
 from ghl_payments.connectors.push import Push, PushResult
 from ghl_payments.connectors.registry import TargetSystem, describe_target, target_systems
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.reconciliation.comparison import reconcile_all
 from ghl_payments.defs.turn import Turn, explained, turn_of
-from ghl_payments.settings import Connection
 
 
 def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
