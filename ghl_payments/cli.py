@@ -1,4 +1,4 @@
-"""The command line: `ghl-payments demo | dev | sandbox | check | run | status | diffs | changes | release`.
+"""The command line: `ghl-payments demo | dev | sandbox | check | run | status | diffs | changes | release | retry`.
 
 Exit codes: 0 fine, 1 open differences or a failed check, 2 could not tell. What a command does belongs to `commands/`.
 """
@@ -49,6 +49,12 @@ def _answers(command: Callable[..., Any]) -> Callable[..., None]:
 
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _known_connection(settings: Settings, connection: str) -> None:
+    if connection not in settings.connections:
+        msg = f"no connection {connection!r}; known: {', '.join(settings.connections)}"
+        raise SettingsError(msg)
 
 
 @click.group()
@@ -183,6 +189,23 @@ def changes(state: str | None, as_json: bool) -> int:
 
 
 @main.command()
+@click.option("--connection", required=True, help="The connection whose refused changes are to be tried again.")
+@click.option("--change", "change_id", help="Only this change id.")
+@_answers
+def retry(connection: str, change_id: str | None) -> int:
+    """Try refused changes again in the next run, after their cause was settled in the target."""
+    from ghl_payments.defs.turn import open_warehouse
+    from ghl_payments.warehouse import outbox
+
+    settings = load_settings()
+    _known_connection(settings, connection)
+    with open_warehouse(settings).open() as con:
+        ids = outbox.retry(con, connection, change_id, as_of=datetime.now(UTC))
+    click.echo(f"{len(ids)} refused changes on {connection} will be planned anew by the next run")
+    return FINE
+
+
+@main.command()
 @click.option("--connection", required=True, help="The connection whose brakes are right to be released.")
 @_answers
 def release(connection: str) -> int:
@@ -191,9 +214,7 @@ def release(connection: str) -> int:
     from ghl_payments.warehouse import outbox
 
     settings: Settings = load_settings()
-    if connection not in settings.connections:
-        msg = f"no connection {connection!r}; known: {', '.join(settings.connections)}"
-        raise SettingsError(msg)
+    _known_connection(settings, connection)
     with open_warehouse(settings).open() as con:
         released = outbox.release(con, connection, as_of=datetime.now(UTC))
     for brake, record_type in released:

@@ -53,6 +53,8 @@ def run_dev(say: Say, *, port: int, folder: Path, seed: int, orders: int) -> boo
             while not stopping.asked and sandbox.running and dagster.poll() is None:
                 time.sleep(0.2)
             say("Stopping.")
+            dagster.terminate()  # both at once; the blocks' ends wait for them, and for all they started
+            sandbox.process.terminate()
     return stopping.asked
 
 

@@ -170,3 +170,16 @@ def release(con: duckdb.DuckDBPyConnection, connection: str, *, as_of: datetime)
         [naive(as_of), connection],
     )
     return [(brake, record_type) for brake, record_type in rows]
+
+
+def retry(con: duckdb.DuckDBPyConnection, connection: str, change_id: str | None, *, as_of: datetime) -> list[str]:
+    """Forget refusals, so that the next plan tries those records again; the ids of the changes.
+
+    For use after the cause was settled in the target, which we cannot see: the wish itself has not changed.
+    """
+    rows = con.execute(
+        "update outbox.changes set state = 'superseded', moved_at = ?, reason = 'to be tried again' "
+        "where connection = ? and state = 'refused' and coalesce(? = change_id, true) returning change_id",
+        [naive(as_of), connection, change_id],
+    ).fetchall()
+    return sorted(row[0] for row in rows)

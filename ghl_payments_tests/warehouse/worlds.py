@@ -32,6 +32,14 @@ CURRENCIES = st.sampled_from(["USD", "USD", "USD", "USD", "EUR", "JPY", "KWD"])
 ODD_CURRENCIES = st.one_of(CURRENCIES, st.sampled_from(["XXZ", None, ""]))
 CONTACTS = st.sampled_from(["c1", "c1", "c2", "c3", None, ""])
 ORDER_IDS = st.sampled_from(["o1", "o1", "o2", "o3", "gone"])
+KEYS = st.sampled_from([
+    "ghl:order:o1", "ghl:order:o2", "ghl:order:o3", "ghl:order:gone", "ghl:txn:t1", "ghl:txn:t2", "ghl:txn:t9",
+    "ghl:contact:c2", "ghl:contact:c9", "ghl:invoice:o1", "ghl:invoice:gone", "PO-1", None,
+])  # fmt: skip
+KEY_FIELDS = {
+    "SalesOrder": ("po_number",), "Invoice": ("thirdpartyinvoicenumber",), "ExternalLink": ("third_party_id",),
+    "InvoicePayment": ("intent_id", "thirdpartyid"),
+}  # fmt: skip
 
 
 def _sometimes(odd: st.SearchStrategy[Any], plain: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -41,13 +49,13 @@ def _sometimes(odd: st.SearchStrategy[Any], plain: st.SearchStrategy[Any]) -> st
 @st.composite
 def orders(draw: st.DrawFn, number: int) -> Document:
     """An order `o{number}`."""
-    price = draw(PLAIN)
+    price = draw(st.sampled_from([0, 7, 60]))
     currency = draw(_sometimes(ODD_CURRENCIES, CURRENCIES))
     items = [
         {"name": "Thing", "qty": draw(st.integers(1, 3)), "price": {"_id": f"p{line}", "amount": price}}
         for line in range(draw(st.integers(0, 2)))
     ]
-    summary = {name: draw(st.sampled_from([0, 0, Decimal("1.5"), None])) for name in ("discount", "tax", "shipping")}
+    summary = {name: draw(st.sampled_from([0, 0, 2, None])) for name in ("discount", "tax", "shipping")}
     return {
         "_id": f"o{number}", "contactId": draw(CONTACTS), "currency": currency,
         "amount": draw(_sometimes(AMOUNTS, PLAIN)), "status": draw(st.sampled_from(["completed", "pending"])),
@@ -132,7 +140,9 @@ def halos(draw: st.DrawFn, place: Document) -> dict[str, list[Document]]:
     state = copy.deepcopy(agreed(place))
     names = ("Client", "Users", "SalesOrder", "Invoice", "InvoicePayment", "ExternalLink")
     ours = [(name, doc) for name in names for doc in state[name] if "ghl:" in repr(doc) or name in ("Client", "Users")]
-    for _ in range(draw(st.integers(0, 4)) if ours else 0):
+    for number in range(draw(st.integers(0, 3))):
+        _plant(draw, state, 80_000 + number)
+    for _ in range(draw(st.integers(0, 5)) if ours else 0):
         name, doc = draw(st.sampled_from(ours))
         act = draw(st.sampled_from(["remove", "remove with links", "copy", "amount", "text amount", "rekey", "field"]))
         if act == "remove":
@@ -153,12 +163,22 @@ def halos(draw: st.DrawFn, place: Document) -> dict[str, list[Document]]:
 
 
 def _rekey(draw: st.DrawFn, name: str, doc: Document) -> None:
-    fields = {"SalesOrder": ["po_number"], "Invoice": ["thirdpartyinvoicenumber"], "ExternalLink": ["third_party_id"],
-              "InvoicePayment": ["intent_id", "thirdpartyid"]}.get(name, [])  # fmt: skip
-    keys = ["ghl:order:o1", "ghl:order:o3", "ghl:order:gone", "ghl:txn:t1", "ghl:txn:t9", "ghl:contact:c2", "PO-1", None]
-    key = draw(st.sampled_from(keys))
-    for field in fields:
+    key = draw(KEYS)
+    for field in KEY_FIELDS.get(name, ()):
         _edit(doc, field, key)
+
+
+def _plant(draw: st.DrawFn, state: dict[str, list[Document]], native_id: int) -> None:
+    """A record that nobody asked for, under some key."""
+    name = draw(st.sampled_from(list(KEY_FIELDS)))
+    document = {"id": native_id, "date": OLD, "invoice_date": OLD, "currency_code": draw(st.sampled_from([11, 32, 8])),
+                "client_id": 1, "total": draw(PLAIN), "amount": draw(PLAIN)}  # fmt: skip
+    if name == "ExternalLink":
+        table = draw(st.sampled_from([2, 4, 995, 996, 7]))
+        document = {"id": native_id, "table_id": table, "halo_id": draw(st.sampled_from([601, 602, 99_999])),
+                    "third_party_secondary_id": draw(st.sampled_from([LOCATION, LOCATION, None, "Elsewhere"]))}  # fmt: skip
+    key = draw(KEYS)
+    state[name].append(document | {field: key for field in KEY_FIELDS[name]})
 
 
 def _change(draw: st.DrawFn, name: str, doc: Document) -> None:
