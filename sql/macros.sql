@@ -3,6 +3,9 @@ create or replace temp macro instant(t) as (try_cast(t as timestamptz)::timestam
 create or replace temp macro instant_text(ts) as strftime(ts, '%Y-%m-%dT%H:%M:%S.%gZ');
 create or replace temp macro plain_decimal(t) as
     try_cast(case when regexp_full_match(t, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?') then t end as decimal(38, 16));
+-- The text of a JSON number, null for any other JSON value.
+create or replace temp macro number_text(j) as
+    case when json_type(j) in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') then (j ->> '$') end;
 create or replace temp macro minor_factor(e) as ([1, 10, 100, 1000, 10000][e + 1]);
 -- exact | sub_minor | missing | not_numeric | currency_unknown | too_large
 create or replace temp macro amount_state(t, e) as
@@ -16,12 +19,10 @@ create or replace temp macro amount_state(t, e) as
     end;
 create or replace temp macro to_minor(t, e) as
     case when amount_state(t, e) = 'exact' then cast(plain_decimal(t) * minor_factor(e) as bigint) end;
--- A target that stores doubles may answer 150.10000000000002: rounded to the minor unit, if it is that close.
+-- A target that stores doubles may answer 150.10000000000002: rounded to the minor unit, half away from zero.
 create or replace temp macro to_minor_rounded(t, e) as
     case
-        when amount_state(t, e) in ('exact', 'sub_minor')
-            and abs(plain_decimal(t) * minor_factor(e) - round(plain_decimal(t) * minor_factor(e))) < 0.001
-            then cast(round(plain_decimal(t) * minor_factor(e)) as bigint)
+        when amount_state(t, e) in ('exact', 'sub_minor') then cast(round(plain_decimal(t) * minor_factor(e)) as bigint)
     end;
 create or replace temp macro major_text(m, e) as
     case

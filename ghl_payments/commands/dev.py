@@ -53,8 +53,7 @@ def run_dev(say: Say, *, port: int, folder: Path, seed: int, orders: int) -> boo
             while not stopping.asked and sandbox.running and dagster.poll() is None:
                 time.sleep(0.2)
             say("Stopping.")
-            dagster.terminate()  # both at once; the blocks' ends wait for them, and for all they started
-            sandbox.process.terminate()
+            sandbox.process.terminate()  # it ends while Dagster does; the blocks' ends wait for both
     return stopping.asked
 
 

@@ -76,11 +76,23 @@ def record_sweep(
     verdict: str | None,
     swept_at: datetime,
 ) -> None:
-    """What a full sweep counted: the unfiltered total beside the sum over slices."""
-    con.execute(
-        "insert or replace into raw.sweeps values (?, ?, ?, ?, ?, ?)",
-        [location_id, stream, totals[0], totals[1], verdict, naive(swept_at)],
-    )
+    """What a full sweep counted: the unfiltered total beside the sum over slices.
+
+    When both agree, the months that the sweep did not read are empty now. `swept_at` is its slices' `scanned_at`.
+    """
+    con.execute("begin")
+    try:
+        con.execute(
+            "insert or replace into raw.sweeps values (?, ?, ?, ?, ?, ?)",
+            [location_id, stream, totals[0], totals[1], verdict, naive(swept_at)],
+        )
+        if verdict == "exact" and totals[0] == totals[1]:
+            keys = {"location_id": location_id, "swept_at": naive(swept_at)}
+            run_text(con, _for_stream("raw/sweep_absent", stream), keys)
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
 
 
 def load_details(

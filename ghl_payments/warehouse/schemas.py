@@ -22,7 +22,6 @@ REMEDIES: dict[str, str] = {
     "currency_unknown": "The currency is not in ISO 4217. Correct it at the source, or add it to domain/money.py.",
     "amount_not_numeric": "The amount is missing or not a plain number. Correct it at the source.",
     "amount_too_large": "10^15 minor units and more cannot be held exactly. Correct it at the source.",
-    "refunded_not_numeric": "The refunded amount is not a plain number in its currency. Correct it at the source.",
     "created_at_unreadable": "createdAt is missing or not an ISO 8601 instant. Ask the vendor, with the payload.",
     "status_not_text": "The status is missing or not a text. The API may have changed: compare with its documentation.",
     "quantity_not_numeric": "The quantity of a line is not a number. Correct it at the source.",
@@ -74,7 +73,6 @@ _AMOUNT_STATE = _text(
     _rule("amount_not_numeric", lambda s: ~s.isin(["missing", "not_numeric"])),
     _rule("amount_too_large", lambda s: s != "too_large"),
 )
-_REFUNDED_STATE = _text(_rule("refunded_not_numeric", lambda s: s.isin(["exact", "sub_minor", "currency_unknown"])))
 _STATUS_TYPE = _text(_one_of(["VARCHAR"], "status_not_text"))
 
 
@@ -104,8 +102,8 @@ CONTRACTS: dict[str, TableContract] = {
         }),
         _contract("staging.transactions", "location_id", ("transaction_id",), {
             "transaction_id": _ID, "live": _FLAG, "currency": _CURRENCY, "amount_minor": _minor(),
-            "refunded_minor": _minor(), "amount_state": _AMOUNT_STATE, "refunded_state": _REFUNDED_STATE,
-            "status_type": _STATUS_TYPE, "created_at": _INSTANT,
+            "refunded_minor": _minor(), "amount_state": _AMOUNT_STATE, "status_type": _STATUS_TYPE,
+            "created_at": _INSTANT,
         }),
         _contract("staging.refunds", "location_id", ("transaction_id", "refund_number"), {
             "transaction_id": _ID, "amount_minor": _minor(), "currency": _CURRENCY, "seen_at": _INSTANT,

@@ -72,7 +72,7 @@ def test_a_row_that_becomes_readable_leaves_quarantine_and_is_pushed(bad_rows: L
     place["subscriptions"] = []
     bad_rows.sandbox.put_state(state)
     bad_rows.good_turn()
-    assert bad_rows.sql("select * from staging.quarantine where table_name <> 'raw.orders'") == []
+    assert bad_rows.sql("select * from staging.quarantine") == []
     assert bad_rows.diffs(kind="unverifiable", state="open") == []
     assert bad_rows.open_pushable() == 0
 
@@ -104,24 +104,37 @@ def test_a_page_that_is_cut_off_or_replaced_by_html_once_is_asked_for_again(loop
     assert shop_loop.warnings_of("orders") == []
 
 
-def test_a_list_that_stays_unreadable_is_incomplete_and_the_rest_of_the_run_goes_on(loop: LoopFactory) -> None:
-    shop_loop = loop(state=shop(1))
-    shop_loop.sandbox.fault("truncated_json", system="ghl", path="/payments/subscriptions")
+def test_what_stays_unreadable_waits_and_the_rest_of_the_run_goes_on(loop: LoopFactory) -> None:
+    shop_loop = loop(state=shop(1, 2))
+    shop_loop.sandbox.fault("truncated_json", system="ghl", path="/payments/orders/order2")
     shop_loop.sandbox.fault("html", system="halo", method="GET", path="/api/InvoicePayment")
     shop_loop.good_turn()
-    assert any("page_unreadable" in reason for reason in shop_loop.warnings_of("subscriptions"))
     [read] = shop_loop.sql("select complete, reason from actual.reads where record_type = 'invoice_payment'")
     assert not read["complete"]
     assert "page_unreadable" in read["reason"]
     one_effect_each(shop_loop)
-    written = {row["record_type"] for row in shop_loop.sandbox.effects()}
-    assert written == {"client", "user", "sales_order", "invoice"}
+    written = {(row["record_type"], row["key"]) for row in shop_loop.sandbox.effects()}
+    assert ("sales_order", "ghl:order:order1") in written
+    assert ("sales_order", "ghl:order:order2") not in written
+    assert "invoice_payment" not in {record_type for record_type, _ in written}
     assert shop_loop.diffs(record_type="invoice_payment") == []
 
     shop_loop.sandbox.clear_faults()
     shop_loop.good_turn()
     settled(shop_loop)
-    assert shop_loop.states() == {"verified": 5}
+    assert shop_loop.states() == {"verified": 10}
+
+
+def test_a_list_that_is_never_readable_ends_the_run_with_its_name_and_nothing_is_lost(loop: LoopFactory) -> None:
+    shop_loop = loop(state=shop(1))
+    shop_loop.sandbox.fault("truncated_json", system="ghl", path="/payments/transactions")
+    said = shop_loop.failed_turn()
+    assert "raw__transactions: Unreadable: ghl GET /payments/transactions" in said
+    assert shop_loop.sandbox.effects() == []
+
+    shop_loop.sandbox.clear_faults()
+    shop_loop.good_turn()
+    settled(shop_loop)
 
 
 def test_amounts_of_any_size_and_currency_arrive_to_the_last_digit(loop: LoopFactory) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ghl_payments_tests.flow.conftest import LoopFactory
-from ghl_payments_tests.flow.loop import converged, settled
+from ghl_payments_tests.flow.loop import settled
 from ghl_payments_tests.flow.shop import charge, order, shop
 from ghl_payments_tests.running_sandbox import ROOT
 
@@ -32,7 +32,7 @@ def test_without_a_system_the_command_says_which_one_and_how_to_start_the_sandbo
 
 def test_a_warehouse_of_another_account_is_refused_and_left_alone(loop: LoopFactory) -> None:
     mine, other = loop(state=shop(1)), loop(state=shop(2))
-    mine.good_turn()
+    assert mine.command("release", "--connection", "halo").returncode == 0
     before = mine.sql("select * from ops.sources order by all")
     for name in ("HOME", "WAREHOUSE", "REPORTS"):
         other.env[f"GHL_PAYMENTS_{name}"] = mine.env[f"GHL_PAYMENTS_{name}"]
@@ -72,16 +72,15 @@ def test_one_id_in_two_locations_makes_two_records_that_never_meet(loop: LoopFac
     halo = both.sandbox.state()["halo"]
     for table in ("Client", "Users", "SalesOrder", "Invoice", "InvoicePayment"):
         assert len(halo[table]) == 1 + 2
-    statuses = {
-        field["value"] for doc in halo["SalesOrder"] for field in doc["customfields"] if field["name"] == "CFGHLStatus"
-    }
+    ours = [doc for doc in halo["SalesOrder"] if doc["po_number"] == "ghl:order:order1"]
+    statuses = {field["value"] for doc in ours for field in doc["customfields"] if field["name"] == "CFGHLStatus"}
     assert statuses == {"completed", "pending"}
     clients = {doc["client_id"] for doc in halo["InvoicePayment"] if doc["id"] > 1}
     assert len(clients) == 2
 
 
 def test_two_runs_at_once_wait_for_each_other_and_write_everything_once(loop: LoopFactory) -> None:
-    shop_loop = loop(state=shop(1, 2, 3))
+    shop_loop = loop(state=shop(1, 2))
     shutil.copy(ROOT / "dagster.yaml", Path(shop_loop.folder))
     processes = [shop_loop.start("run", "--json") for _ in range(2)]
     try:
@@ -93,5 +92,5 @@ def test_two_runs_at_once_wait_for_each_other_and_write_everything_once(loop: Lo
         assert process.returncode in (0, 1), (out, err)
         assert json.loads(out)["failures"] == {}
         assert "lock" not in err.lower()
-    converged(shop_loop)
-    assert shop_loop.states() == {"verified": 15}
+    settled(shop_loop)
+    assert shop_loop.states() == {"verified": 10}

@@ -23,7 +23,7 @@ held as (
 select c.id
 from charges as c
 left join raw.transaction_details as d on d.location_id = $location_id and d.id = c.id and d.is_current
-left join ops.currencies as e on e.code = upper(c.doc ->> '$.currency')
+left join ops.currencies as e on e.code = (c.doc ->> '$.currency')
 left join held as h on h.key = 'ghl:txn:' || c.id
 left join held as i on i.key = c.entity_key
 where (d.id is null or d.list_hash is distinct from c.content_hash) and (

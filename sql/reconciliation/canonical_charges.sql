@@ -27,10 +27,10 @@ select
         when payer_id is null then 'the charge has no contact'
     end as reason,
     case
-        when status = 'refunded' and coalesce(refunded_minor, 0) = 0 then amount_minor
+        when status = 'refunded' and refunded_minor = 0 then amount_minor
         else refunded_minor
     end as refund_minor,
-    status = 'refunded' or coalesce(plain_decimal(refunded_text) > 0, false) as is_refunded
+    status = 'refunded' or plain_decimal(refunded_text) is distinct from 0 as is_refunded
 from charges;
 
 -- A charge or refund that no target record can hold, one row a transaction.

@@ -20,7 +20,7 @@ gaps as (
     select
         o.order_id,
         plain_decimal(o.amount_text)::decimal(38, 9)
-        - coalesce(sum(p.quantity::decimal(12, 3) * p.price::decimal(18, 6)), 0)::decimal(38, 9) as gap
+        - coalesce(sum(p.quantity::decimal(15, 6) * try_cast(p.price as decimal(21, 6))), 0)::decimal(38, 9) as gap
     from staging.orders as o
     left join parts as p on p.order_id = o.order_id
     where o.location_id = $location_id

@@ -28,7 +28,7 @@ unreadable as (
 
 charged as (
     select live, entity_id as order_id, count(*) as charges, sum(amount_minor)::bigint as paid_minor,
-        sum(case when status = 'refunded' and coalesce(refunded_minor, 0) = 0 then amount_minor else refunded_minor end)
+        sum(case when status = 'refunded' and refunded_minor = 0 then amount_minor else refunded_minor end)
             ::bigint as refunded_minor,
         min(currency) as lowest_currency, max(currency) as highest_currency
     from staging.transactions

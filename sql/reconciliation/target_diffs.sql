@@ -140,8 +140,8 @@ first_of as (
     ) where place = 1
 )
 
-select record_type, key, kind, amount_minor, case when amount_minor is not null then currency end as currency,
-    reason, native_ids
+select record_type, key, kind, case when currency is not null then amount_minor end as amount_minor,
+    case when amount_minor is not null then currency end as currency, reason, native_ids
 from first_of;
 
 create or replace temp table target_fields as
@@ -222,7 +222,8 @@ differing as (
 
 orphans as (
     select f.record_type, f.key, 'missing_in_source' as kind, null as class, '[]'::json as fields, f.native_ids,
-        f.first_minor as amount_minor, f.currency, s.orphan_reason as reason, false as pushable
+        case when f.currency is not null then f.first_minor end as amount_minor, f.currency, s.orphan_reason as reason,
+        false as pushable
     from target_found as f
     inner join target_sources as s on s.key = f.key
     inner join actual.reads as c

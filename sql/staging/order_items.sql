@@ -19,7 +19,7 @@ select
     (item ->> '$.product.productType') as product_type,
     coalesce((item ->> '$.qty'), '1') as quantity_text,
     coalesce((item ->> '$.price.amount'), '0') as price_text,
-    plain_decimal(coalesce((item ->> '$.qty'), '1')) is not null as quantity_is_number,
-    plain_decimal(coalesce((item ->> '$.price.amount'), '0')) is not null as price_is_number,
+    coalesce(abs(plain_decimal(coalesce((item ->> '$.qty'), '1'))) < 1e9, false) as quantity_is_number,
+    coalesce(abs(plain_decimal(coalesce((item ->> '$.price.amount'), '0'))) < 1e15, false) as price_is_number,
     item as payload
 from lines;

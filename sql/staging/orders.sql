@@ -39,7 +39,7 @@ select
     coalesce(a.contact_id, blank_to_null(j.doc ->> '$.contactId')) as contact_id,
     to_minor((j.doc ->> '$.amount'), c.exponent) as amount_minor,
     (j.doc ->> '$.amount') as amount_text,
-    upper(j.doc ->> '$.currency') as currency,
+    (j.doc ->> '$.currency') as currency,
     (j.doc ->> '$.status') as status,
     (j.doc ->> '$.paymentStatus') as payment_status,
     (j.doc ->> '$.fulfillmentStatus') as fulfillment_status,
@@ -60,5 +60,5 @@ select
     case when lower(j.detail ->> '$.markAsTest') = 'true' then json_merge_patch(j.doc, '{"markAsTest": true}') else j.doc end
         as payload
 from joined as j
-left join ops.currencies as c on c.code = upper(j.doc ->> '$.currency')
+left join ops.currencies as c on c.code = (j.doc ->> '$.currency')
 left join staging.contact_aliases as a on a.location_id = $location_id and a.alias_id = (j.doc ->> '$.contactId');

@@ -22,7 +22,7 @@ select
     coalesce(a.contact_id, blank_to_null(l.doc ->> '$.contactId')) as contact_id,
     to_minor((l.doc ->> '$.amount'), c.exponent) as amount_minor,
     (l.doc ->> '$.amount') as amount_text,
-    upper(l.doc ->> '$.currency') as currency,
+    (l.doc ->> '$.currency') as currency,
     (l.doc ->> '$.status') as status,
     (l.doc ->> '$.entityType') as entity_type,
     blank_to_null(l.doc ->> '$.entityId') as entity_id,
@@ -36,5 +36,5 @@ select
     l.doc as payload
 from listed as l
 left join detailed as d on d.id = l.id
-left join ops.currencies as c on c.code = upper(l.doc ->> '$.currency')
+left join ops.currencies as c on c.code = (l.doc ->> '$.currency')
 left join staging.contact_aliases as a on a.location_id = $location_id and a.alias_id = (l.doc ->> '$.contactId');

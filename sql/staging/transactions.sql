@@ -41,9 +41,9 @@ typed as (
         blank_to_null(j.doc ->> '$.mergedFromContactId') as merged_from_contact_id,
         to_minor((j.doc ->> '$.amount'), c.exponent) as amount_minor,
         (j.doc ->> '$.amount') as amount_text,
-        to_minor(coalesce((j.doc ->> '$.amountRefunded'), '0'), c.exponent) as refunded_minor,
-        coalesce((j.doc ->> '$.amountRefunded'), '0') as refunded_text,
-        upper(j.doc ->> '$.currency') as currency,
+        to_minor(coalesce(blank_to_null(j.doc ->> '$.amountRefunded'), '0'), c.exponent) as refunded_minor,
+        coalesce(blank_to_null(j.doc ->> '$.amountRefunded'), '0') as refunded_text,
+        (j.doc ->> '$.currency') as currency,
         (j.doc ->> '$.status') as status,
         (j.doc ->> '$.entityType') as entity_type,
         blank_to_null(j.doc ->> '$.entityId') as entity_id,
@@ -56,12 +56,11 @@ typed as (
         j.detail_is_current,
         j.content_hash,
         amount_state((j.doc ->> '$.amount'), c.exponent) as amount_state,
-        amount_state(coalesce((j.doc ->> '$.amountRefunded'), '0'), c.exponent) as refunded_state,
         json_type(j.doc -> '$.status') as status_type,
         case when lower(j.detail ->> '$.markAsTest') = 'true' then json_merge_patch(j.doc, '{"markAsTest": true}') else j.doc end
             as payload
     from joined as j
-    left join ops.currencies as c on c.code = upper(j.doc ->> '$.currency')
+    left join ops.currencies as c on c.code = (j.doc ->> '$.currency')
     left join staging.contact_aliases as a on a.location_id = $location_id and a.alias_id = (j.doc ->> '$.contactId')
 )
 

@@ -105,7 +105,7 @@ select
     coalesce(l.location_id, c.location_id, $only_location) as location_id,
     y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,
     case
-        when plain_decimal((d.doc ->> '$.total')) is null then 'total is not a number'
+        when plain_decimal(number_text((d.doc -> '$.total'))) is null then 'total is not a number'
         when not d.is_current then 'its custom fields could not be read'
     end as problem
 from halo_documents as d
@@ -124,7 +124,7 @@ select
     ) as key,
     coalesce(l.location_id, s.location_id, c.location_id, $only_location) as location_id,
     y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,
-    case when plain_decimal(d.doc ->> '$.total') is null then 'total is not a number' end as problem
+    case when plain_decimal(number_text((d.doc -> '$.total'))) is null then 'total is not a number' end as problem
 from halo_documents as d
 left join halo_linked as l on l.table_id = 995 and l.halo_id = d.native_id
 left join halo_sales_order_records as s on s.native_id = (d.doc ->> '$.salesorder_id')
@@ -143,7 +143,7 @@ select
     coalesce(i.location_id, c.location_id, $only_location) as location_id,
     coalesce(i.currency, w.currency) as currency, coalesce(w.exponent, i.exponent) as exponent,
     coalesce(i.client_key, c.key) as client_key,
-    case when plain_decimal(d.doc ->> '$.amount') is null then 'amount is not a number' end as problem
+    case when plain_decimal(number_text((d.doc -> '$.amount'))) is null then 'amount is not a number' end as problem
 from halo_documents as d
 left join halo_invoice_records as i on i.native_id = (d.doc ->> '$.invoice_id')
 left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
