@@ -38,6 +38,8 @@ def build_defects(ledgers: Sequence[Ledger], orders: int) -> list[Planned]:
     for n in range(min(most, rounds * len(DEFECTS))):
         turn, kind = divmod(n, len(DEFECTS))
         ledger, defect = ledgers[(turn + kind) % len(ledgers)], DEFECTS[kind]
+        if orders < defect.least_orders:
+            continue
         contact = ledger.catalog.contact(ledger.now - 430 * DAY)
         planned.append((ledger, defect, defect.build(ledger, contact)))
     return planned

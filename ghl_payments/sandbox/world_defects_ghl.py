@@ -19,6 +19,9 @@ from ghl_payments.sandbox.world_values import SECOND, stamp
 
 UNKNOWN_CURRENCY = "XXQ"
 
+ORDERS_FOR_SEVERAL = 500
+"""Worlds from this size on hold several unreadable orders."""
+
 
 def _paid_in_full(status: str, *, percent: int = 100, refunded: bool = False) -> Callable[[Ledger, Contact], Case]:
     """An order that claims `status`, with one charge over a share of its amount."""
@@ -193,7 +196,7 @@ GHL_DEFECTS: tuple[Defect, ...] = (
     Defect("trial_booked", trial, _trial_booked),
     Defect("marked_test_booked", marked_test, _test_booked("sales_order", "invoice", "invoice_payment")),
     Defect("just_changed", plain, _just_changed),
-    Defect("too_large", _too_large, _unreadable_order_only),
-    Defect("became_unreadable", plain, _became_unreadable),
+    Defect("too_large", _too_large, _unreadable_order_only, least_orders=ORDERS_FOR_SEVERAL),
+    Defect("became_unreadable", plain, _became_unreadable, least_orders=ORDERS_FOR_SEVERAL),
 )
 """Defects caused in GHL, the most instructive first."""

@@ -29,6 +29,8 @@ class Defect(NamedTuple):
     name: str
     build: Callable[[Ledger, Contact], Case]
     plant: Callable[[Scene], list[Row]]
+    least_orders: int = 0
+    """Not planted in smaller worlds: two unreadable rows of a hundred are a share at which a run rightly stops."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ KEY_FIELDS = {
     "SalesOrder": ("po_number",), "Invoice": ("thirdpartyinvoicenumber",), "ExternalLink": ("third_party_id",),
     "InvoicePayment": ("intent_id", "thirdpartyid"),
 }  # fmt: skip
+TABLES = {"Client": 2, "Users": 4, "Invoice": 995, "SalesOrder": 996}
 CONTACTS = ("c1", "c2", "c3", "c4")
 
 
@@ -166,9 +167,14 @@ class World:
             doc["amount" if name == "InvoicePayment" else "total"] = value
 
     def _rekey(self, name: str, doc: Document) -> None:
+        """Another key on a record and on its cross-references."""
         key = self._key()
-        for field in KEY_FIELDS.get(name, ()):
+        fields = KEY_FIELDS.get(name, ()) if name != "ExternalLink" else ()
+        for field in fields:
             doc[field] = key
+        for link in self.halo["ExternalLink"]:
+            if name in TABLES and (link["table_id"], link["halo_id"]) == (TABLES[name], doc["id"]):
+                link["third_party_id"] = key
 
     def _redate(self, name: str, doc: Document) -> None:
         for field in ("date", "invoice_date", "ship_date"):
@@ -197,7 +203,7 @@ class World:
             return
         planted: Document = {"id": self._free_id(name)}
         if name == "ExternalLink":
-            planted |= {"table_id": self._pick(2, 4, 995, 996, 7), "halo_id": self._pick(doc["halo_id"], 99_999),
+            planted |= {"table_id": self._pick(2, 4, 995, 996, 7), "halo_id": 90_000 + planted["id"],
                         "third_party_secondary_id": self._pick(LOCATION, LOCATION, None, "Elsewhere")}  # fmt: skip
         else:
             planted |= {"date": OLD, "invoice_date": OLD, "currency_code": self._pick(11, 32, 8), "client_id": 1,

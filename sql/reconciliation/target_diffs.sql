@@ -5,8 +5,9 @@ select
     record_type, key, count(*) as copies, list(native_id order by native_id) as native_ids,
     bool_or(problem is not null) as unreadable, any_value(problem) as problem,
     any_value(hash) as hash, any_value(fields) as fields, min(native_id) as native_id,
-    arg_min(amount_minor, try_cast(native_id as bigint)) as first_minor, sum(amount_minor)::bigint as sum_minor,
-    any_value(currency) as currency
+    arg_min_null(amount_minor, try_cast(native_id as bigint)) as first_minor,
+    case when count(amount_minor) = count(*) then sum(amount_minor)::bigint end as sum_minor,
+    arg_min_null(currency, try_cast(native_id as bigint)) as currency
 from actual.records
 where connection = $connection and location_id = $location_id and key is not null
 group by record_type, key;

@@ -27,7 +27,8 @@ from halo_documents
 left join ops.currencies as e on e.code = upper(doc ->> '$.code')
 where record_type = 'currency' and present;
 
--- An amount is read with the decimals of the currency it should have, so that a wrong currency is one difference only.
+-- An amount is compared with the decimals of the currency it should have (`exponent`), so that a wrong currency is one
+-- difference only; what stands in the target is stated with the decimals of its own currency (`own_exponent`).
 create or replace temp table halo_wanted as
 select d.record_type, d.key, any_value(d.currency) as currency, any_value(e.exponent) as exponent
 from reconciliation.desired as d inner join ops.currencies as e on e.code = d.currency
@@ -84,7 +85,7 @@ group by table_id, halo_id;
 create or replace temp table halo_client_records as
 select
     d.native_id, d.doc, d.read_at, l.key, coalesce(l.location_id, $only_location) as location_id,
-    null::varchar as currency, null::integer as exponent, l.key as client_key, null::varchar as problem
+    null::varchar as currency, null::integer as exponent, null::integer as own_exponent, l.key as client_key, null::varchar as problem
 from halo_documents as d
 left join halo_linked as l on l.table_id = 2 and l.halo_id = d.native_id
 where d.record_type = 'client' and d.present;
@@ -92,7 +93,7 @@ where d.record_type = 'client' and d.present;
 create or replace temp table halo_user_records as
 select
     d.native_id, d.doc, d.read_at, l.key, coalesce(l.location_id, c.location_id, $only_location) as location_id,
-    null::varchar as currency, null::integer as exponent, c.key as client_key, null::varchar as problem
+    null::varchar as currency, null::integer as exponent, null::integer as own_exponent, c.key as client_key, null::varchar as problem
 from halo_documents as d
 left join halo_linked as l on l.table_id = 4 and l.halo_id = d.native_id
 left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
@@ -103,7 +104,7 @@ select
     d.native_id, d.doc, d.custom, d.read_at,
     coalesce(l.key, case when (d.doc ->> '$.po_number') like 'ghl:order:%' then (d.doc ->> '$.po_number') end) as key,
     coalesce(l.location_id, c.location_id, $only_location) as location_id,
-    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,
+    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, y.exponent as own_exponent, c.key as client_key,
     case
         when plain_decimal(number_text((d.doc -> '$.total'))) is null then 'total is not a number'
         when not d.is_current then 'its custom fields could not be read'
@@ -123,7 +124,7 @@ select
         case when (d.doc ->> '$.thirdpartyinvoicenumber') like 'ghl:%' then (d.doc ->> '$.thirdpartyinvoicenumber') end
     ) as key,
     coalesce(l.location_id, s.location_id, c.location_id, $only_location) as location_id,
-    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, c.key as client_key,
+    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, y.exponent as own_exponent, c.key as client_key,
     case when plain_decimal(number_text((d.doc -> '$.total'))) is null then 'total is not a number' end as problem
 from halo_documents as d
 left join halo_linked as l on l.table_id = 995 and l.halo_id = d.native_id
@@ -142,6 +143,7 @@ select
     end as key,
     coalesce(i.location_id, c.location_id, $only_location) as location_id,
     coalesce(i.currency, w.currency) as currency, coalesce(w.exponent, i.exponent) as exponent,
+    coalesce(i.own_exponent, w.exponent) as own_exponent,
     coalesce(i.client_key, c.key) as client_key,
     case when plain_decimal(number_text((d.doc -> '$.amount'))) is null then 'amount is not a number' end as problem
 from halo_documents as d
