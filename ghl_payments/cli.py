@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -34,9 +35,8 @@ def _answers(command: Callable[..., Any]) -> Callable[..., None]:
         from ghl_payments.transport.errors import ApiError
         from ghl_payments.warehouse.connection import ForeignWarehouseError, WarehouseBusyError
 
-        known = (
-            SettingsError, NothingPublishedError, ApiError, WarehouseBusyError, ForeignWarehouseError, SandboxFailedError
-        )  # fmt: skip
+        warehouse = (WarehouseBusyError, ForeignWarehouseError, NothingPublishedError)
+        known = (SettingsError, ApiError, SandboxFailedError, *warehouse)
         try:
             code = command(*args, **kwargs)
         except known as error:
@@ -74,12 +74,10 @@ def main(env_file: Path | None, verbose: bool) -> None:
 @click.option("--seed", default=DEFAULT_SEED, show_default=True)
 @click.option("--orders", default=DEFAULT_ORDERS, show_default=True)
 @click.option("--limits", type=click.Choice(["scaled", "vendor"]), default="scaled", show_default=True)
-@click.option("--now", default=DEFAULT_NOW.isoformat(), show_default=True, help="The sandbox's clock stands still here.")
+@click.option("--now", default=DEFAULT_NOW.isoformat(), show_default=True, help="Its clock stands still here.")
 @click.option("--write-env", type=click.Path(dir_okay=False, path_type=Path), help="Write an env file pointing here.")
 @_answers
-def sandbox(
-    host: str, port: int, seed: int, orders: int, limits: str, now: str, write_env: Path | None
-) -> None:
+def sandbox(host: str, port: int, seed: int, orders: int, limits: str, now: str, write_env: Path | None) -> None:
     """Serve the bundled sandbox: the vendors' APIs on loopback, with planted differences and faults on demand."""
     from ghl_payments.sandbox.server import serve
 
@@ -89,7 +87,15 @@ def sandbox(
         msg = f"--now must be an ISO 8601 instant such as 2026-11-16T12:00:00Z, not {now!r}"
         raise SettingsError(msg) from None
     instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    serve(host=host, port=port, seed=seed, orders=orders, limits=cast(Literal["scaled", "vendor"], limits), now=instant, write_env=write_env)
+    serve(
+        host=host,
+        port=port,
+        seed=seed,
+        orders=orders,
+        limits=cast(Literal["scaled", "vendor"], limits),
+        now=instant,
+        write_env=write_env,
+    )
 
 
 @main.command()
@@ -115,6 +121,19 @@ def dev(port: int, folder: Path, seed: int, orders: int) -> int:
     from ghl_payments.commands.dev import run_dev
 
     return FINE if run_dev(click.echo, port=port, folder=folder.resolve(), seed=seed, orders=orders) else CANNOT_TELL
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@_answers
+def check(as_json: bool) -> int:
+    """Whether settings, credentials, scopes, clocks and files are as a run needs them; each failure with its remedy."""
+    from ghl_payments.commands.check import report, run_check
+
+    findings = run_check(load_settings())
+    fine = all(finding.state != "failed" for finding in findings)
+    _print_json({"ok": fine, "checks": [asdict(f) for f in findings]}) if as_json else click.echo(report(findings))
+    return FINE if fine else DIFFERENCES
 
 
 @main.command()

@@ -7,18 +7,45 @@ create or replace temp macro plain_decimal(t) as
 create or replace temp macro number_text(j) as
     case when json_type(j) in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') then (j ->> '$') end;
 create or replace temp macro minor_factor(e) as ([1, 10, 100, 1000, 10000][e + 1]);
+-- The digits of a number in text from the first that is not 0, its power of ten, and how many zeros stand behind its
+-- last other digit once it counts minor units; fewer than none means that it is finer than the minor unit.
+create or replace temp macro number_digits(t) as
+    ltrim(regexp_replace(regexp_replace(t, '[eE].*', ''), '[^0-9]', '', 'g'), '0');
+create or replace temp macro number_power(t) as
+    case when not regexp_matches(t, '[eE]') then 0 else coalesce(
+        try_cast(regexp_extract(t, '[eE](.*)', 1) as integer), case when contains(lower(t), 'e-') then -1000000 else 1000000 end
+    ) end;
+create or replace temp macro minor_zeros(t, e) as
+    number_power(t) - length(split_part(regexp_replace(t, '[eE].*', ''), '.', 2))
+    + length(number_digits(t)) - length(rtrim(number_digits(t), '0')) + e;
+-- A double and our decimals hold a number of up to 15 characters exactly; digits are counted only for longer ones.
+create or replace temp macro is_short(t) as (length(t) <= 15 and not regexp_matches(t, '[eE]'));
 -- exact | sub_minor | missing | not_numeric | currency_unknown | too_large
 create or replace temp macro amount_state(t, e) as
     case
         when t is null then 'missing'
         when not regexp_full_match(t, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?') then 'not_numeric'
         when e is null then 'currency_unknown'
-        when try_cast(t as double) is null or abs(try_cast(t as double)) * minor_factor(e) >= 1e15 then 'too_large'
-        when plain_decimal(t) * minor_factor(e) <> trunc(plain_decimal(t) * minor_factor(e)) then 'sub_minor'
+        when is_short(t) then case
+            when abs(try_cast(t as double)) * minor_factor(e) >= 1e15 then 'too_large'
+            when plain_decimal(t) * minor_factor(e) <> trunc(plain_decimal(t) * minor_factor(e)) then 'sub_minor'
+            else 'exact'
+        end
+        when number_digits(t) = '' then 'exact'
+        when length(rtrim(number_digits(t), '0')) + minor_zeros(t, e) > 15 then 'too_large'
+        when minor_zeros(t, e) < 0 then 'sub_minor'
         else 'exact'
     end;
 create or replace temp macro to_minor(t, e) as
-    case when amount_state(t, e) = 'exact' then cast(plain_decimal(t) * minor_factor(e) as bigint) end;
+    case
+        when amount_state(t, e) <> 'exact' then null
+        when is_short(t) then cast(plain_decimal(t) * minor_factor(e) as bigint)
+        when number_digits(t) = '' then 0
+        else try_cast(
+            (case when t[1] = '-' then '-' else '' end) || rtrim(number_digits(t), '0') || repeat('0', minor_zeros(t, e))
+            as bigint
+        )
+    end;
 -- A target that stores doubles may answer 150.10000000000002: rounded to the minor unit, half away from zero.
 create or replace temp macro to_minor_rounded(t, e) as
     case

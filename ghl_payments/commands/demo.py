@@ -24,7 +24,7 @@ from ghl_payments.commands import published, show
 from ghl_payments.commands.loop import LoopResult, run_loop
 from ghl_payments.commands.own_sandbox import OwnSandbox, on_stop_signals, own_sandbox
 from ghl_payments.connections import SettingsError
-from ghl_payments.domain.diff_kinds import DIFF_KINDS, KIND_BY_NAME
+from ghl_payments.domain.diff_kinds import DIFF_KINDS
 from ghl_payments.settings import Settings, load_settings
 from ghl_payments.warehouse.queries import dicts
 
@@ -61,7 +61,9 @@ def run_demo(say: Say, *, seed: int, orders: int, keep: Path | None = None) -> b
         converged = not first.failures and not second.failures and not wrote_second and not left
         say(_verdict(converged, wrote_second, left))
         if keep is not None:
-            say(f"Kept: {settings.reports} (published copy), {sandbox.env_file} (env file of the sandbox, now stopped).")
+            say(
+                f"Kept: {settings.reports} (published copy), {sandbox.env_file} (env file of the sandbox, now stopped)."
+            )
     return converged
 
 
@@ -82,9 +84,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-def _turn(
-    say: Say, name: str, settings: Settings, sandbox: OwnSandbox, before: int = 0
-) -> tuple[LoopResult, int]:
+def _turn(say: Say, name: str, settings: Settings, sandbox: OwnSandbox, before: int = 0) -> tuple[LoopResult, int]:
     """One turn over all locations, told in one line; with it the number of writes that took effect."""
     result = run_loop([location.id for location in settings.locations])
     wrote = len(_get(sandbox, "effects") or []) - before
@@ -128,9 +128,8 @@ def _compared(con: duckdb.DuckDBPyConnection, first: LoopResult) -> str:
         for r in lines
     ]
     counts = ", ".join(f"{first.streams.get(n, {}).get('rows', 0):,} {n}" for n in ("orders", "transactions"))
-    return (
-        f"GHL: {counts}, read in {slices} slices with a certificate, {broken} without.\n"
-        + show.table(table, ["record", "GHL wants", "target holds", "agree now", "share"])
+    return f"GHL: {counts}, read in {slices} slices with a certificate, {broken} without.\n" + show.table(
+        table, ["record", "GHL wants", "target holds", "agree now", "share"]
     )
 
 
@@ -167,16 +166,15 @@ def _against_key(rows: list[dict[str, Any]], key: list[dict[str, Any]]) -> str:
 
 def _repaired(con: duckdb.DuckDBPyConnection) -> str:
     lines = con.execute(
-        "select system, record_type, operation, state, count(*) from outbox.changes group by all order by all"
+        "select system || ' ' || record_type, operation, count(*), state from outbox.changes group by all order by all"
     ).fetchall()
-    table = [[f"{system} {record_type}", operation, count, state] for system, record_type, operation, state, count in lines]
-    return show.table(table, ["record", "operation", "changes", "state"])
+    return show.table(lines, ["record", "operation", "changes", "state"])
 
 
 def _left(rows: list[dict[str, Any]]) -> str:
     left = Counter(row["kind"] for row in rows if row["state"] == "open")
     table = [
-        [kind.name, left[kind.name], _wrapped(KIND_BY_NAME[kind.name].meaning), _wrapped(kind.remedy)]
+        [kind.name, left[kind.name], _wrapped(kind.meaning), _wrapped(kind.remedy)]
         for kind in DIFF_KINDS
         if left[kind.name]
     ]
@@ -190,4 +188,6 @@ def _wrapped(text: str) -> str:
 def _verdict(converged: bool, wrote: int, left: int) -> str:
     if converged:
         return "\nConverged: the second turn had nothing to write, and no difference is left that a write could close."
-    return f"\nNOT converged: the second turn wrote {wrote} times; {left} differences are left that a write could close."
+    return (
+        f"\nNOT converged: the second turn wrote {wrote} times; {left} differences are left that a write could close."
+    )

@@ -51,6 +51,17 @@ class WriteAnswer:
     status: int
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the cheapest read of a record type showed: how many records there are, None where the system does not say.
+
+    `clock_ahead` is by how many seconds the system's clock is ahead of ours, None where it does not tell the time.
+    """
+
+    rows: int | None
+    clock_ahead: float | None
+
+
 class Connector(Protocol):
     """One account of one target system.
 
@@ -62,6 +73,10 @@ class Connector(Protocol):
     record_types: Sequence[str]
     auxiliary_types: Sequence[str]
     detail_types: Sequence[str]
+
+    async def probe(self, record_type: str) -> Probe:
+        """List one record: whether the system can be reached and the credential may read this type."""
+        ...
 
     async def read(self, record_type: str, landing: Path) -> ReadCertificate:
         """List a record type completely into the landing file."""

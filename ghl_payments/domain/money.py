@@ -32,7 +32,8 @@ CURRENCY_EXPONENTS: dict[str, int] = {
 }
 """ISO 4217 code -> number of decimals of its minor unit."""
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_MAX_DIGITS = len(str(MAX_MINOR)) - 1
+_NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 
 
 class MoneyError(ValueError):
@@ -70,14 +71,21 @@ def parse_major(text: str, currency: str) -> Money:
     `amount_sub_minor` (more decimals than the currency has), `amount_too_large` (10^15 minor units and more).
     """
     places = exponent(currency)
-    if not _NUMBER.fullmatch(text):
+    number = _NUMBER.fullmatch(text)
+    if number is None:
         raise MoneyError("amount_not_numeric", "the amount is not a plain number")
-    scaled = Decimal(text).scaleb(places)
-    if abs(scaled) >= MAX_MINOR:
+    # Digits are counted, because arithmetic with Decimal would round to the context's precision.
+    sign, whole, fraction, power = number.groups(default="")
+    digits = (whole + fraction).lstrip("0")
+    significant = digits.rstrip("0")
+    if not significant:
+        return Money(0, currency)
+    zeros = int(power or 0) - len(fraction) + len(digits) - len(significant) + places
+    if len(significant) + zeros > _MAX_DIGITS:
         raise MoneyError("amount_too_large", "the amount has 10^15 minor units or more")
-    if scaled != scaled.to_integral_value():
+    if zeros < 0:
         raise MoneyError("amount_sub_minor", f"the amount has more decimals than {currency} has")
-    return Money(int(scaled), currency)
+    return Money(int(sign + significant) * 10**zeros, currency)
 
 
 def major_decimal(minor: int, currency: str) -> Decimal:

@@ -29,7 +29,7 @@ from ghl_payments.transport.errors import (
 )
 from ghl_payments.transport.exchange import Call, Response, Timeouts, exchange, is_loopback, open_client
 from ghl_payments.transport.jsontext import NotJson, WrongShape, encode
-from ghl_payments.transport.retry import RetryPolicy, retry_after
+from ghl_payments.transport.retry import RetryPolicy, http_date, retry_after
 
 Parsed = TypeVar("Parsed")
 Params = Mapping[str, str | int]
@@ -57,6 +57,7 @@ class HttpClient:
         self.system = system
         self.base_url = base_url.rstrip("/")
         self.requests = 0
+        self._heard: tuple[str | None, float] = (None, 0.0)
         self._auth: Auth = auth or NoAuth()
         self._budget = budget
         self._timeouts = timeouts or Timeouts()
@@ -66,6 +67,13 @@ class HttpClient:
 
     def __repr__(self) -> str:
         return f"HttpClient({self.system!r}, {self.base_url!r})"
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which the system's clock was ahead of ours at its last answer (Date header); None if unknown."""
+        told, at = self._heard
+        theirs = http_date(told)
+        return theirs.timestamp() - at if theirs is not None else None
 
     async def read(
         self,
@@ -194,6 +202,7 @@ class HttpClient:
             self.requests += 1
             response = await exchange(self._client, call, authorization, self._timeouts)
             said = response.limits
+            self._heard = (response.headers.get("date"), time.time())
             return response, authorization
         finally:
             self._budget.settle(reservation, said)

@@ -54,11 +54,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     seconds = _number(text)
     if seconds is not None:
         return max(0.0, seconds)
+    at = http_date(text)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds()) if at is not None else None
+
+
+def http_date(text: str | None) -> datetime | None:
+    """The instant of an HTTP date; None when absent or unreadable."""
     try:
-        at = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text) if text else None
     except ValueError:
         return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def _number(text: str | None) -> float | None:

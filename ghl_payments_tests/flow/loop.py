@@ -141,12 +141,6 @@ class Loop:
         with Warehouse(Path(self.env["GHL_PAYMENTS_WAREHOUSE"]), 10).open() as con:
             return dicts(con, query)
 
-    def warnings_of(self, stream: str) -> list[str]:
-        """Why slices of a stream could not be proven complete."""
-        return [row["reason"] for row in self.sql(
-            f"select reason from raw.slices where stream = '{stream}' and not complete order by month"
-        )]  # fmt: skip
-
 
 def _with(rows: list[Row], values: Row) -> list[Row]:
     return [row for row in rows if all(row[name] == value for name, value in values.items())]

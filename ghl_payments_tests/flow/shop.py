@@ -14,6 +14,7 @@ Document = dict[str, Any]
 LONG_AGO = "2026-10-05T10:00:00.000Z"
 AMOUNT = Decimal("100.5")
 USD, EUR = 11, 12
+NATIVE = 900
 LINK_TABLES = {"Client": 2, "Users": 4, "Invoice": 995, "SalesOrder": 996}
 
 
@@ -46,17 +47,20 @@ def contact(number: int) -> Document:
 
 
 def native_halo() -> Document:
-    """A Halo with work of its own and none of ours; an empty one would look like missing rights."""
+    """A Halo with work of its own and none of ours; an empty one would look like missing rights.
+
+    The ids are high, because a Halo never gives an id to a second record.
+    """
+    own, who = {"id": NATIVE}, {"client_id": NATIVE}
     return {
         "Currency": [{"id": USD, "code": "USD", "name": "US Dollar"}, {"id": EUR, "code": "EUR", "name": "Euro"}],
-        "Client": [{"id": 1, "name": "Native Client", "main_site_id": 1}],
-        "Users": [{"id": 1, "name": "Native User", "client_id": 1, "site_id": 1}],
-        "SalesOrder": [{"id": 1, "client_id": 1, "user_id": 1, "po_number": "PO-1", "date": LONG_AGO,
-                        "currency_code": USD, "lines": [{"name": "Work", "quantity": 1, "price": 5}]}],
-        "Invoice": [{"id": 1, "client_id": 1, "thirdpartyinvoicenumber": "QB-1", "invoice_date": LONG_AGO,
-                     "currency_code": USD,
+        "Client": [{**own, "name": "Native Client", "main_site_id": NATIVE}],
+        "Users": [{**own, **who, "name": "Native User", "site_id": NATIVE}],
+        "SalesOrder": [{**own, **who, "user_id": NATIVE, "po_number": "PO-1", "date": LONG_AGO, "currency_code": USD,
+                        "lines": [{"name": "Work", "quantity": 1, "price": 5}]}],
+        "Invoice": [{**own, **who, "thirdpartyinvoicenumber": "QB-1", "invoice_date": LONG_AGO, "currency_code": USD,
                      "lines": [{"item_shortdescription": "Work", "qty_order": 1, "unit_price": 5}]}],
-        "InvoicePayment": [{"id": 1, "invoice_id": 1, "client_id": 1, "date": LONG_AGO, "amount": 5,
+        "InvoicePayment": [{**own, **who, "invoice_id": NATIVE, "date": LONG_AGO, "amount": 5,
                             "intent_id": "pi_native"}],
     }  # fmt: skip
 

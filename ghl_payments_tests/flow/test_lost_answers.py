@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ghl_payments_tests.flow.conftest import LoopFactory
-from ghl_payments_tests.flow.loop import Loop, converged, settled
+from ghl_payments_tests.flow.loop import Loop, settled
 from ghl_payments_tests.flow.shop import AMOUNT, Document, books, charge, order, shop
 
 PATHS = ("Client", "Users", "SalesOrder", "Invoice", "InvoicePayment")
@@ -53,10 +53,9 @@ def test_a_server_error_after_the_commit_of_every_write_is_found_out_and_not_rep
     shop_loop.sandbox.put_state(_world(shop_loop))
     shop_loop.sandbox.fault("status_after_commit", status=502, system="halo", method="POST", path="/api/.*")
     shop_loop.good_turn()
+    settled(shop_loop)
     _right_books(shop_loop)
     assert [row["attempts"] for row in shop_loop.changes(state="verified")] == [1] * 8
-    shop_loop.sandbox.clear_faults()
-    converged(shop_loop)
 
 
 def test_a_server_error_before_the_commit_is_sent_again_and_applied_once(loop: LoopFactory) -> None:
@@ -69,14 +68,6 @@ def test_a_server_error_before_the_commit_is_sent_again_and_applied_once(loop: L
     settled(shop_loop)
     _right_books(shop_loop)
     assert sum(row["attempts"] for row in shop_loop.changes(state="verified")) == 8 + 8
-
-
-def test_an_answer_that_is_not_json_after_a_write_leaves_it_to_the_read_back(loop: LoopFactory) -> None:
-    shop_loop = loop(state=shop(1))
-    for path in PATHS:
-        shop_loop.sandbox.fault("truncated_json", system="halo", method="POST", path=f"/api/{path}", times=1)
-    shop_loop.good_turn()
-    settled(shop_loop)
 
 
 def test_a_target_that_shows_old_values_for_a_while_is_given_time_before_it_is_judged(loop: LoopFactory) -> None:

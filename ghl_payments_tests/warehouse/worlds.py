@@ -21,7 +21,7 @@ HaloState = dict[str, list[Document]]
 
 PLAIN_AMOUNTS = (100, 60, 40, 7, 500)
 ODD_AMOUNTS = (
-    *(Decimal(text) for text in ("0", "0.1", "0.10", "100.505", "-3", "-0.001", "1e3", "0.0001", "999999999999.99")),
+    *(Decimal(text) for text in ("0", "0.1", "0.10", "100.505", "-3", "-0.001", "1e3", "0.0001", "99999999.99")),
     "12.50", "1,234.50", "", None, True, 10**15,
 )  # fmt: skip
 CREATED = (OLD, "2026-02-03T23:30:00.000-05:00", "2026-02-03T23:30:00", "2026-01-31T23:59:59.999Z", "2026-02-05")
@@ -31,6 +31,8 @@ KEY_FIELDS = {
     "InvoicePayment": ("intent_id", "thirdpartyid"),
 }  # fmt: skip
 TABLES = {"Client": 2, "Users": 4, "Invoice": 995, "SalesOrder": 996}
+CURRENCIES = ({"USD": 11, "EUR": 18, "GBP": 4}, {"JPY": 32, "ISK": 22}, {"KWD": 8, "BHD": 15})
+"""Codes and Halo ids, by exponent; a world keeps to one exponent, so that sums of duplicates have one meaning."""
 CONTACTS = ("c1", "c2", "c3", "c4")
 
 
@@ -40,6 +42,7 @@ class World:
     def __init__(self, seed: int, purchases: int = 12) -> None:
         self._rng = Random(seed)
         self._count = purchases
+        self._currencies = self._pick(CURRENCIES[0], *CURRENCIES)
         self.place = location(
             [self._order(n) for n in range(1, purchases + 1)],
             [self._transaction(n) for n in range(1, purchases + purchases // 3 + 1)],
@@ -65,7 +68,8 @@ class World:
         return self._mostly(self._pick(*PLAIN_AMOUNTS), *ODD_AMOUNTS)
 
     def _currency(self) -> Any:
-        return self._mostly(self._mostly("USD", "EUR", "JPY", "KWD", chance=0.3), "XXZ", None, "", "usd", chance=0.05)
+        main, *others = self._currencies
+        return self._mostly(self._mostly(main, *others, chance=0.3), "XXZ", None, "", main.lower(), chance=0.05)
 
     def _common(self) -> Document:
         """What orders and transactions have alike."""
@@ -90,7 +94,8 @@ class World:
 
     def _transaction(self, number: int) -> Document:
         own = self.orders_currency(number)
-        merged = {"mergedFromContactId": self._pick(*CONTACTS)} if self._rng.random() < 0.1 else {}
+        merges = self._rng.random() < 0.1
+        merged = {"mergedFromContactId": self._pick(*CONTACTS), "createdAt": self._pick(OLD, None)} if merges else {}
         return self._common() | own | merged | {
             "_id": f"t{number}", "status": self._mostly("succeeded", "refunded", "failed", "pending", chance=0.25),
             "amountRefunded": self._mostly(0, None, 7, 100, Decimal("20.25"), Decimal("0.001"), "x", chance=0.25),
@@ -159,7 +164,7 @@ class World:
         self.halo[name].append(copy.deepcopy(doc) | {"id": self._free_id(name)})
 
     def _free_id(self, name: str) -> int:
-        return int(max(doc["id"] for doc in self.halo[name])) + 1
+        return 70_000 + int(max(doc["id"] for doc in self.halo[name]))
 
     def _revalue(self, name: str, doc: Document) -> None:
         if name in ("SalesOrder", "Invoice", "InvoicePayment"):
@@ -206,7 +211,8 @@ class World:
             planted |= {"table_id": self._pick(2, 4, 995, 996, 7), "halo_id": 90_000 + planted["id"],
                         "third_party_secondary_id": self._pick(LOCATION, LOCATION, None, "Elsewhere")}  # fmt: skip
         else:
-            planted |= {"date": OLD, "invoice_date": OLD, "currency_code": self._pick(11, 32, 8), "client_id": 1,
-                        "total": self._pick(*PLAIN_AMOUNTS), "amount": self._pick(*PLAIN_AMOUNTS)}  # fmt: skip
+            planted |= {"date": OLD, "invoice_date": OLD, "currency_code": self._pick(*self._currencies.values()),
+                        "client_id": 1,
+                        "total": self._pick(*PLAIN_AMOUNTS), "amount": self._pick(*PLAIN_AMOUNTS)}
         key = self._key()
         self.halo[name].append(planted | dict.fromkeys(KEY_FIELDS[name], key))

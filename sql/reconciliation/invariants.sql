@@ -33,6 +33,7 @@ charged as (
         min(currency) as lowest_currency, max(currency) as highest_currency
     from staging.transactions
     where location_id = $location_id and entity_type = 'order' and status in ('succeeded', 'refunded') and not is_renewal
+        and coalesce(amount_minor, 0) >= 0
     group by live, entity_id
 ),
 

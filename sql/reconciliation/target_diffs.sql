@@ -229,12 +229,12 @@ orphans as (
     inner join target_sources as s on s.key = f.key
     inner join actual.reads as c
         on c.connection = $connection and c.record_type = f.record_type and c.complete
-    where s.orphan_reason is not null and not s.quarantined
+    where s.orphan_reason is not null
         and not exists (select 1 from target_wanted as w where w.record_type = f.record_type and w.key = f.key)
         and not exists (select 1 from target_verdicts as v where v.record_type = f.record_type and v.key = f.key)
         and not exists (
             select 1 from canonical_charges as n
-            where n.invoice_key = f.key and n.reason is not null and f.record_type = 'invoice'
+            where n.invoice_key = f.key and n.live = $live and n.reason is not null and f.record_type = 'invoice'
         )
 ),
 

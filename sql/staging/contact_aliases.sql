@@ -3,7 +3,7 @@ create or replace temp table candidate as
 with recursive merges as (
     select
         (doc ->> '$.mergedFromContactId') as alias_id,
-        max_by((doc ->> '$.contactId'), (instant(doc ->> '$.createdAt'), id)) as contact_id
+        max_by((doc ->> '$.contactId'), (coalesce(instant(doc ->> '$.createdAt'), timestamp '1970-01-01'), id)) as contact_id
     from raw.transactions
     where location_id = $location_id and is_current
         and coalesce((doc ->> '$.mergedFromContactId'), '') <> '' and coalesce((doc ->> '$.contactId'), '') <> ''

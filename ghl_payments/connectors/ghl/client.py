@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from ghl_payments.connectors.base import Probe
 from ghl_payments.connectors.ghl.shapes import Document, Page, read_array, read_object, read_page
 from ghl_payments.transport.auth import Auth, BearerToken
 from ghl_payments.transport.budget import Priority, RateBudget
@@ -78,6 +79,19 @@ class GhlClient:
     def requests(self) -> int:
         """How many requests were sent so far, retries included."""
         return self._http.requests
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which GHL's clock was ahead of ours at its last answer; None if it did not say."""
+        return self._http.clock_ahead
+
+    async def probe(self, stream: str) -> Probe:
+        """Read one row of a list or snapshot stream: whether the token is accepted and has the stream's scope."""
+        if stream == "integration_providers":
+            await self.providers(priority="fresh")
+            return Probe(None, self.clock_ahead)
+        page = await self.list_page(stream, offset=0, limit=1, priority="fresh")
+        return Probe(page.total_count, self.clock_ahead)
 
     async def list_page(
         self,

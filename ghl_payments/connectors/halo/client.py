@@ -47,6 +47,11 @@ class HaloClient:
         """How many requests were sent so far, retries and sign-in included."""
         return self._http.requests
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which the system's clock was ahead of ours at its last answer; None if it did not say."""
+        return self._http.clock_ahead
+
     async def list_page(
         self,
         path: str,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ghl_payments.connectors.base import DesiredRecord, ReadCertificate, WriteAnswer
+from ghl_payments.connectors.base import DesiredRecord, Probe, ReadCertificate, WriteAnswer
 from ghl_payments.connectors.halo.bodies import create_body, merged_lines, refusal, touches_lines, update_body
 from ghl_payments.connectors.halo.client import HaloClient
 from ghl_payments.connectors.halo.lists import MAX_ATTEMPTS, list_once
@@ -50,6 +50,13 @@ class HaloConnector:
         self._concurrency = concurrency
         self._currencies: dict[str, int] | None = None
         self._currencies_lock = asyncio.Lock()
+
+    async def probe(self, record_type: str) -> Probe:
+        """List one record of a type. Halo answers missing rights with an empty list, so no rows are a warning."""
+        resource = RESOURCES[record_type]
+        page = await self._client.list_page(resource.path, 1, page_size=1, filters=resource.list_filters)
+        rows = len(page.rows) if page.record_count is None else page.record_count
+        return Probe(rows, self._client.clock_ahead)
 
     async def read(self, record_type: str, landing: Path) -> ReadCertificate:
         """List a record type completely; only the last attempt's pages stay in the landing file."""

@@ -30,10 +30,15 @@ where record_type = 'currency' and present;
 -- An amount is compared with the decimals of the currency it should have (`exponent`), so that a wrong currency is one
 -- difference only; what stands in the target is stated with the decimals of its own currency (`own_exponent`).
 create or replace temp table halo_wanted as
-select d.record_type, d.key, any_value(d.currency) as currency, any_value(e.exponent) as exponent
+select d.location_id, d.record_type, d.key, d.currency, e.exponent
 from reconciliation.desired as d inner join ops.currencies as e on e.code = d.currency
 where d.connection = $connection and d.representable
-group by d.record_type, d.key;
+union all
+select t.location_id, 'invoice_payment', 'ghl:txn:' || t.transaction_id, t.currency, e.exponent
+from staging.transactions as t inner join ops.currencies as e on e.code = t.currency
+anti join reconciliation.desired as d
+    on d.connection = $connection and d.representable and d.location_id = t.location_id
+    and d.record_type = 'invoice_payment' and d.key = 'ghl:txn:' || t.transaction_id;
 
 -- Cross-references from their own list, and from records that were read singly after that list (just written ones).
 create or replace temp table halo_links as
@@ -74,7 +79,11 @@ select
     coalesce(l.location_id, $only_location) as location_id
 from halo_links as l
 left join staging.contact_aliases as a
-    on a.location_id = coalesce(l.location_id, $only_location) and l.key = 'ghl:contact:' || a.alias_id;
+    on a.location_id = coalesce(l.location_id, $only_location) and l.key = 'ghl:contact:' || a.alias_id
+where regexp_full_match(l.key, case
+    when l.table_id in (2, 4) then 'ghl:contact:.+' when l.table_id = 996 then 'ghl:order:.+'
+    else 'ghl:(order|invoice|txn):.+'
+end);
 
 -- One link a record: the first by id; further links on the same record would only repeat it.
 create or replace temp table halo_linked as
@@ -104,7 +113,7 @@ select
     d.native_id, d.doc, d.custom, d.read_at,
     coalesce(l.key, case when (d.doc ->> '$.po_number') like 'ghl:order:%' then (d.doc ->> '$.po_number') end) as key,
     coalesce(l.location_id, c.location_id, $only_location) as location_id,
-    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, y.exponent as own_exponent, c.key as client_key,
+    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, coalesce(y.exponent, w.exponent) as own_exponent, c.key as client_key,
     case
         when plain_decimal(number_text((d.doc -> '$.total'))) is null then 'total is not a number'
         when not d.is_current then 'its custom fields could not be read'
@@ -113,7 +122,9 @@ from halo_documents as d
 left join halo_linked as l on l.table_id = 996 and l.halo_id = d.native_id
 left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
 left join halo_currencies as y on y.currency_id = (d.doc ->> '$.currency_code')
-left join halo_wanted as w on w.record_type = 'sales_order' and w.key = coalesce(l.key, (d.doc ->> '$.po_number'))
+left join halo_wanted as w
+    on w.record_type = 'sales_order' and w.key = coalesce(l.key, (d.doc ->> '$.po_number'))
+    and w.location_id = coalesce(l.location_id, c.location_id, $only_location)
 where d.record_type = 'sales_order' and d.present;
 
 create or replace temp table halo_invoice_records as
@@ -121,17 +132,22 @@ select
     d.native_id, d.doc, d.read_at,
     coalesce(
         l.key,
-        case when (d.doc ->> '$.thirdpartyinvoicenumber') like 'ghl:%' then (d.doc ->> '$.thirdpartyinvoicenumber') end
+        case
+            when regexp_full_match((d.doc ->> '$.thirdpartyinvoicenumber'), 'ghl:(order|invoice|txn):.+')
+                then (d.doc ->> '$.thirdpartyinvoicenumber')
+        end
     ) as key,
     coalesce(l.location_id, s.location_id, c.location_id, $only_location) as location_id,
-    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, y.exponent as own_exponent, c.key as client_key,
+    y.code as currency, coalesce(w.exponent, y.exponent) as exponent, coalesce(y.exponent, w.exponent) as own_exponent, c.key as client_key,
     case when plain_decimal(number_text((d.doc -> '$.total'))) is null then 'total is not a number' end as problem
 from halo_documents as d
 left join halo_linked as l on l.table_id = 995 and l.halo_id = d.native_id
 left join halo_sales_order_records as s on s.native_id = (d.doc ->> '$.salesorder_id')
 left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
 left join halo_currencies as y on y.currency_id = (d.doc ->> '$.currency_code')
-left join halo_wanted as w on w.record_type = 'invoice' and w.key = coalesce(l.key, (d.doc ->> '$.thirdpartyinvoicenumber'))
+left join halo_wanted as w
+    on w.record_type = 'invoice' and w.key = coalesce(l.key, (d.doc ->> '$.thirdpartyinvoicenumber'))
+    and w.location_id = coalesce(l.location_id, s.location_id, c.location_id, $only_location)
 where d.record_type = 'invoice' and d.present;
 
 create or replace temp table halo_invoice_payment_records as
@@ -149,7 +165,11 @@ select
 from halo_documents as d
 left join halo_invoice_records as i on i.native_id = (d.doc ->> '$.invoice_id')
 left join halo_client_records as c on c.native_id = (d.doc ->> '$.client_id')
-left join halo_wanted as w on w.record_type = 'invoice_payment' and w.key = coalesce((d.doc ->> '$.intent_id'), (d.doc ->> '$.thirdpartyid'))
+left join halo_wanted as w
+    on w.record_type = 'invoice_payment' and w.location_id = coalesce(i.location_id, c.location_id, $only_location)
+    and w.key = case
+        when (d.doc ->> '$.intent_id') like 'ghl:txn:%' then (d.doc ->> '$.intent_id') else (d.doc ->> '$.thirdpartyid')
+    end
 where d.record_type = 'invoice_payment' and d.present;
 
 -- Cross-references of ours whose record is gone: proof that the record was there.
