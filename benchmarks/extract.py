@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from datetime import datetime
+from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +118,18 @@ def measure(mode: str, env_file: Path, urls: Path) -> dict[str, Any]:
     return {**report, "wall": time.perf_counter() - started}
 
 
+def seen_requests(base_url: str) -> list[dict[str, Any]]:
+    """The sandbox's log of requests."""
+    connection = HTTPConnection(base_url.removeprefix("http://"))
+    connection.request("GET", "/_sandbox/requests")
+    rows: list[dict[str, Any]] = json.loads(connection.getresponse().read())
+    connection.close()
+    return rows
+
+
 def pages_read(base_url: str, since: int) -> list[str]:
     """The list requests that the sandbox saw after request number `since`."""
-    with urllib.request.urlopen(f"{base_url}/_sandbox/requests") as answer:
-        rows = json.load(answer)
+    rows = seen_requests(base_url)
     wanted = f"/payments/{STREAM}"
     return [
         f"{base_url}/ghl{row['path'].removeprefix('/ghl')}?{row['query']}"
@@ -146,10 +154,13 @@ def compare(orders: int, pairs: int) -> None:
     for name, index in (("extract", 0), ("httpx, discarded", 1)):
         for figure in ("wall", "cpu", "peak_mb"):
             values = sorted(row[index][figure] for row in rows)
-            print(f"{name:18} {figure:8} min {values[0]:8.2f}  median {statistics.median(values):8.2f}  max {values[-1]:8.2f}")
+            middle = statistics.median(values)
+            print(f"{name:18} {figure:8} min {values[0]:8.2f}  median {middle:8.2f}  max {values[-1]:8.2f}")
     first, other = rows[0]
-    print(f"rows {first['rows']}, requests {first['requests']}, slices incomplete {first['incomplete']}; "
-          f"httpx read {other['requests']} pages, {other['bytes'] / 1e6:.0f} MB")
+    print(
+        f"rows {first['rows']}, requests {first['requests']}, slices incomplete {first['incomplete']}; "
+        f"httpx read {other['requests']} pages, {other['bytes'] / 1e6:.0f} MB"
+    )
     print(f"rows/s {statistics.median(row[0]['rows'] / row[0]['wall'] for row in rows):,.0f} (whole process)")
     print(f"wall ratio extract/httpx: median {statistics.median(a['wall'] / b['wall'] for a, b in rows):.2f}")
 
@@ -185,15 +196,16 @@ def under_limit(seconds: float) -> None:
         try:
             load_env(home / "vendor.env")
             answered = asyncio.run(at_limit(seconds))["answered"]
-            with urllib.request.urlopen(f"{ready['base_url']}/_sandbox/requests") as answer:
-                refused = sum(row["status"] == 429 for row in json.load(answer))
+            refused = sum(row["status"] == 429 for row in seen_requests(ready["base_url"]))
         finally:
             stop(child)
     rate = ready["systems"]["ghl"]["rate"]
     # A window that starts empty lets one whole burst through at once, so the ceiling counts it.
     ceiling = rate["requests"] * (int(seconds // rate["seconds"]) + (1 if seconds % rate["seconds"] else 0))
-    print(f"limit {rate['requests']}/{rate['seconds']} s for {seconds:.0f} s: {answered} answered of at most {ceiling} "
-          f"= {answered / ceiling:.1%}; 429s: {refused}")
+    print(
+        f"limit {rate['requests']}/{rate['seconds']} s for {seconds:.0f} s: {answered} answered of at most {ceiling} "
+        f"= {answered / ceiling:.1%}; 429s: {refused}"
+    )
 
 
 def main() -> None:
@@ -207,7 +219,7 @@ def main() -> None:
     parser.add_argument("--urls", type=Path)
     arguments = parser.parse_args()
     if arguments.mode is None:
-        print(f"{datetime.now():%Y-%m-%d}: {os.cpu_count()} cores, {arguments.orders} orders, limiter off")
+        print(f"{datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, {arguments.orders} orders, limiter off")
         compare(arguments.orders, arguments.pairs)
         under_limit(arguments.limit_seconds)
         return

@@ -48,7 +48,10 @@ def run_report(report: dict[str, Any]) -> str:
          s.get("slices_incomplete", "")]
         for name, s in report["streams"].items()
     ]  # fmt: skip
-    parts = [table(streams, ["stream", "rows", "requests", "slices complete", "incomplete"]), diff_lines(report["diffs"])]
+    parts = [
+        table(streams, ["stream", "rows", "requests", "slices complete", "incomplete"]),
+        diff_lines(report["diffs"]),
+    ]
     parts.append(change_lines(report["changes"]))
     parts.extend(brake_lines(report["brakes"]))
     for location, failures in report["failures"].items():
@@ -60,8 +63,8 @@ def run_report(report: dict[str, Any]) -> str:
 def brake_lines(brakes: list[dict[str, Any]]) -> list[str]:
     """Each active brake with its reason and the command that releases it."""
     return [
-        f"BRAKE {brake['brake']} on {brake['connection']} ({brake['reason']}): all creates are held. When that is right: "
-        f"`ghl-payments release --connection {brake['connection']}`."
+        f"BRAKE {brake['brake']} on {brake['connection']} ({brake['reason']}): all creates are held. "
+        f"When that is right: `ghl-payments release --connection {brake['connection']}`."
         for brake in brakes
     ]
 

@@ -174,8 +174,7 @@ class Push:
         """What was unequal is read again once the target has had time to settle."""
         with self.warehouse.open() as con:
             open_ids = {
-                row[0]
-                for row in con.execute("select change_id from outbox.changes where state = 'sent'").fetchall()
+                row[0] for row in con.execute("select change_id from outbox.changes where state = 'sent'").fetchall()
             }
         waiting = [(c, r) for c, r in sent if c.change_id in open_ids]
         if not waiting:

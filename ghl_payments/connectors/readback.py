@@ -144,7 +144,8 @@ async def _confirm_absences(back: ReadBack) -> int:
 
             select record_type, native_id from gone
             where (record_type, native_id) not in (
-                select (record_type, native_id) from actual.documents where connection = $connection and absent_confirmed
+                select (record_type, native_id) from actual.documents
+                where connection = $connection and absent_confirmed
             )
             order by record_type, try_cast(native_id as bigint)""",
             {"connection": back.target.connection},

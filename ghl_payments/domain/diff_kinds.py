@@ -166,8 +166,8 @@ def as_markdown() -> str:
     """`docs/differences.md`: every kind with what it means and what to do."""
     lines = [
         "# Differences, what they mean and what to do",
-        "Made from `ghl_payments/domain/diff_kinds.py`; a test compares. A push may close those with a yes in the last "
-        "column; all others are for people.",
+        "Made from `ghl_payments/domain/diff_kinds.py`; a test compares.",
+        "A push may close those with a yes in the last column; all others are for people.",
         "",
     ]
     for scope, title in (("target", "Between GHL and a target"), ("ghl", "Inside GHL")):

@@ -14,8 +14,19 @@ import msgspec
 from ghl_payments.sandbox.wire import Request
 
 FaultKind = Literal[
-    "status", "status_after_commit", "lost_reply", "latency", "html", "truncated_json", "empty_list",
-    "ignored_filter", "stale_reads", "page_drift", "expire_tokens", "no_scope", "daily_exhausted",
+    "status",
+    "status_after_commit",
+    "lost_reply",
+    "latency",
+    "html",
+    "truncated_json",
+    "empty_list",
+    "ignored_filter",
+    "stale_reads",
+    "page_drift",
+    "expire_tokens",
+    "no_scope",
+    "daily_exhausted",
 ]
 DriftOp = Literal["insert", "delete", "backdated_insert"]
 ENDINGS = frozenset({"status", "status_after_commit", "lost_reply", "html", "truncated_json", "daily_exhausted"})

@@ -39,8 +39,9 @@ class Location:
         head: Doc = {"id": self.id, "timezone": self.timezone, "token": self.token}
         if self.scopes is not None:
             head["scopes"] = self.scopes
-        parts = [f'"{name}":'.encode() + join_array([row.state() for row in self.streams[name].all()])
-                 for name in STREAMS]
+        parts = [
+            f'"{name}":'.encode() + join_array([row.state() for row in self.streams[name].all()]) for name in STREAMS
+        ]
         deliveries = b",".join(encode(order) + b":" + raw for order, raw in self.fulfillments.items())
         parts += [b'"fulfillments":{' + deliveries + b"}", b'"providers":' + encode(self.providers)]
         return encode(head)[:-1] + b"," + b",".join(parts) + b"}"
@@ -100,10 +101,12 @@ class GhlSandbox:
     def use(self, data: GhlData) -> None:
         """Serve another world; tokens issued and requests counted before are forgotten."""
         self.data = data
-        self.auth.reset({
-            location.token: Grant(location.id, SCOPES if location.scopes is None else frozenset(location.scopes))
-            for location in data.locations.values()
-        })
+        self.auth.reset(
+            {
+                location.token: Grant(location.id, SCOPES if location.scopes is None else frozenset(location.scopes))
+                for location in data.locations.values()
+            }
+        )
         self._windows.clear()
 
     def admit(self, request: Request) -> Admission:
@@ -153,14 +156,16 @@ class GhlSandbox:
         return location, stream, rows[low:high]
 
     def _limit_headers(self, left: int, day_left: int) -> list[tuple[bytes, bytes]]:
-        return header_list((
-            ("X-RateLimit-Limit-Daily", self._rate.daily or 0),
-            ("X-RateLimit-Daily-Remaining", max(0, day_left)),
-            ("X-RateLimit-Daily-Reset", _DAY_MS),
-            ("X-RateLimit-Interval-Milliseconds", self._rate.seconds * 1000),
-            ("X-RateLimit-Max", self._rate.requests),
-            ("X-RateLimit-Remaining", max(0, left)),
-        ))
+        return header_list(
+            (
+                ("X-RateLimit-Limit-Daily", self._rate.daily or 0),
+                ("X-RateLimit-Daily-Remaining", max(0, day_left)),
+                ("X-RateLimit-Daily-Reset", _DAY_MS),
+                ("X-RateLimit-Interval-Milliseconds", self._rate.seconds * 1000),
+                ("X-RateLimit-Max", self._rate.requests),
+                ("X-RateLimit-Remaining", max(0, left)),
+            )
+        )
 
     def _location(self, request: Request, grant: Grant) -> Location:
         asked = request.query["altId"]
@@ -181,7 +186,7 @@ class GhlSandbox:
             return Answer(200, b'{"data":[],"totalCount":0}')
         rows, low, high = stream.select(query.filters, query.first, query.last)
         end = max(low, high - query.offset)
-        page = rows[max(low, end - query.limit):end]
+        page = rows[max(low, end - query.limit) : end]
         page.reverse()
         body = b",".join([row.listed for row in page])
         return Answer(200, b'{"data":[%b],"totalCount":%d}' % (body, high - low))

@@ -18,12 +18,14 @@ from ghl_payments.domain.sandbox_identity import SandboxIdentity
 from ghl_payments.sandbox.codec import decode
 from ghl_payments.sandbox.wire import Answer, Refused, Request, json_answer
 
-SCOPES = frozenset({
-    "payments/orders.readonly",
-    "payments/transactions.readonly",
-    "payments/subscriptions.readonly",
-    "payments/integration.readonly",
-})
+SCOPES = frozenset(
+    {
+        "payments/orders.readonly",
+        "payments/transactions.readonly",
+        "payments/subscriptions.readonly",
+        "payments/integration.readonly",
+    }
+)
 """The scopes that the sandbox's tokens have unless a location lists its own; reading is all that it serves."""
 
 TOKEN_SECONDS = 86_399
@@ -93,8 +95,13 @@ class GhlAuth:
         self._grants[access] = Grant(location_id, SCOPES, time.monotonic() + TOKEN_SECONDS)
         self._refresh_tokens[refresh] = location_id
         answer = {
-            "access_token": access, "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "refresh_token": refresh,
-            "scope": " ".join(sorted(SCOPES)), "userType": "Location", "locationId": location_id,
+            "access_token": access,
+            "token_type": "Bearer",
+            "expires_in": TOKEN_SECONDS,
+            "refresh_token": refresh,
+            "scope": " ".join(sorted(SCOPES)),
+            "userType": "Location",
+            "locationId": location_id,
         }
         return json_answer(200, {_camel(name): value for name, value in answer.items()} if camel else answer)
 

@@ -29,7 +29,13 @@ _SCANNED = {
 FILTERS_OF = {
     "orders": ("contactId", "status", "paymentStatus", "paymentMode", "sourceId", "search"),
     "transactions": (
-        "contactId", "entityId", "subscriptionId", "paymentMode", "entitySourceType", "entitySourceSubType", "search",
+        "contactId",
+        "entityId",
+        "subscriptionId",
+        "paymentMode",
+        "entitySourceType",
+        "entitySourceSubType",
+        "search",
     ),
     "subscriptions": ("contactId", "entityId", "id", "paymentMode", "entitySourceType", "search"),
 }

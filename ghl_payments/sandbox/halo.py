@@ -80,8 +80,11 @@ class HaloSandbox:
         self.auth.check(request, f"{verb}:{resource.scope}" if resource.scope else None)
         match request.method, record_id:
             case "GET", None:
-                query = {name: value for name, value in request.query.items()
-                         if name not in self._switches.halo_ignored_filters}
+                query = {
+                    name: value
+                    for name, value in request.query.items()
+                    if name not in self._switches.halo_ignored_filters
+                }
                 return list_answer(self.data.table(resource), query, self._switches, empty=request.empty_lists)
             case "GET", str() as text:
                 detail = self.data.detail(resource, int(text)) if text.isdigit() else None

@@ -17,7 +17,10 @@ from ghl_payments.sandbox.wire import Answer
 
 DEFAULT_PAGE, MAX_PAGE = 50, 100
 _DATE_FIELDS = {
-    "invoice_date": "invoice_date", "last_modified": "last_modified", "duedate": "duedate", "due_date": "duedate",
+    "invoice_date": "invoice_date",
+    "last_modified": "last_modified",
+    "duedate": "duedate",
+    "due_date": "duedate",
     "posted_date": "dateposted",
 }
 _PAGING = ("pageinate", "page_size", "page_no", "count", "idonly", "includelines", "includedetails")

@@ -171,5 +171,3 @@ def _shown(field: Doc) -> Doc:
     value = field.get("value")
     label = str(name).removeprefix("CF")
     return {"id": number, "name": name, "label": label, "type": 0, "value": value, "display": value}
-
-

@@ -19,20 +19,39 @@ LAG = timedelta(seconds=300)
 """A source record changed less than this before the sandbox's clock is not judged yet."""
 
 CLASSES = {
-    "total": "amount", "amount_text": "amount", "amount": "amount",
-    "currency": "currency", "currency_text": "currency",
-    "status": "status", "subscription_status": "status", "ship_status": "status",
+    "total": "amount",
+    "amount_text": "amount",
+    "amount": "amount",
+    "currency": "currency",
+    "currency_text": "currency",
+    "status": "status",
+    "subscription_status": "status",
+    "ship_status": "status",
     "fulfillments": "quantity",
-    "date": "date", "ship_date": "date", "invoice_date": "date",
+    "date": "date",
+    "ship_date": "date",
+    "invoice_date": "date",
     "client": "contact",
     "tracking": "other",
 }
 """Compared field -> class of its `field_differs`."""
 
-Row = TypedDict("Row", {
-    "location_id": str, "live": bool, "system": str, "record_type": str, "key": str, "kind": str, "class": str | None,
-    "fields": list[str], "native_ids": list[str], "amount_minor": int | None, "currency": str | None,
-})
+Row = TypedDict(
+    "Row",
+    {
+        "location_id": str,
+        "live": bool,
+        "system": str,
+        "record_type": str,
+        "key": str,
+        "kind": str,
+        "class": str | None,
+        "fields": list[str],
+        "native_ids": list[str],
+        "amount_minor": int | None,
+        "currency": str | None,
+    },
+)
 """One diff; `currency` is null whenever `amount_minor` is."""
 
 
@@ -52,18 +71,44 @@ def judge(state: Mapping[str, Any], now: datetime) -> list[Row]:
 
 def identity(row: Row) -> tuple[str, bool, str, str, str, str, str]:
     """What makes two diffs the same diff."""
-    return (row["location_id"], row["live"], row["system"], row["record_type"], row["key"], row["kind"],
-            row["class"] or "")
+    return (
+        row["location_id"],
+        row["live"],
+        row["system"],
+        row["record_type"],
+        row["key"],
+        row["kind"],
+        row["class"] or "",
+    )
 
 
-def make_row(location_id: str, record_type: str, key: str, kind: str, *, system: str = "halo", live: bool = True,
-             class_: str | None = None, fields: Iterable[str] = (), native_ids: Iterable[object] = (),
-             minor: int | None = None, currency: str | None = None) -> Row:
+def make_row(
+    location_id: str,
+    record_type: str,
+    key: str,
+    kind: str,
+    *,
+    system: str = "halo",
+    live: bool = True,
+    class_: str | None = None,
+    fields: Iterable[str] = (),
+    native_ids: Iterable[object] = (),
+    minor: int | None = None,
+    currency: str | None = None,
+) -> Row:
     """One row of the answer key; field names and native ids are sorted as text."""
     return {
-        "location_id": location_id, "live": live, "system": system, "record_type": record_type, "key": key,
-        "kind": kind, "class": class_, "fields": sorted(fields), "native_ids": sorted(map(str, native_ids)),
-        "amount_minor": minor, "currency": currency if minor is not None else None,
+        "location_id": location_id,
+        "live": live,
+        "system": system,
+        "record_type": record_type,
+        "key": key,
+        "kind": kind,
+        "class": class_,
+        "fields": sorted(fields),
+        "native_ids": sorted(map(str, native_ids)),
+        "amount_minor": minor,
+        "currency": currency if minor is not None else None,
     }
 
 
@@ -86,8 +131,16 @@ class _Judge:
         wanted, location_id = self._wanted, self._books.location_id
         for one in broken(self._books, self._settled):
             key = f"ghl:{'order' if one.record_type == 'order' else 'txn'}:{one.id}"
-            yield make_row(location_id, one.record_type, key, one.kind, system="ghl", live=one.live, minor=one.minor,
-                           currency=one.currency)
+            yield make_row(
+                location_id,
+                one.record_type,
+                key,
+                one.kind,
+                system="ghl",
+                live=one.live,
+                minor=one.minor,
+                currency=one.currency,
+            )
         for (record_type, key), (minor, currency) in wanted.unrepresentable.items():
             yield self._row(record_type, key, "not_representable", minor=minor, currency=currency)
         unreadable = self._unreadable()
@@ -101,10 +154,16 @@ class _Judge:
         return make_row(self._books.location_id, record_type, key, kind, **rest)
 
     def _unreadable(self) -> set[tuple[str, str]]:
-        orders = {("sales_order", f"ghl:order:{doc_id}")
-                  for doc_id, doc in self._books.unreadable_orders.items() if is_live(doc)}
-        payments = {("invoice_payment", f"ghl:txn:{doc_id}")
-                    for doc_id, doc in self._books.unreadable_transactions.items() if is_live(doc)}
+        orders = {
+            ("sales_order", f"ghl:order:{doc_id}")
+            for doc_id, doc in self._books.unreadable_orders.items()
+            if is_live(doc)
+        }
+        payments = {
+            ("invoice_payment", f"ghl:txn:{doc_id}")
+            for doc_id, doc in self._books.unreadable_transactions.items()
+            if is_live(doc)
+        }
         return orders | payments
 
     def _judge_key(self, record_type: str, key: str, unreadable: bool) -> Iterator[Row]:
@@ -134,8 +193,11 @@ class _Judge:
             source = self._books.unreadable_orders.get(record_id)
         else:
             source = self._books.unreadable_transactions.get(record_id)
-        of_entity = (doc for doc in self._books.unreadable_transactions.values()
-                     if doc.get("entityType") == kind and doc.get("entityId") == record_id)
+        of_entity = (
+            doc
+            for doc in self._books.unreadable_transactions.values()
+            if doc.get("entityType") == kind and doc.get("entityId") == record_id
+        )
         return any(is_live(doc) for doc in (source, *of_entity) if doc)
 
     def _is_orphan(self, record_type: str, key: str) -> bool:
@@ -143,8 +205,9 @@ class _Judge:
             return False
         return record_type != "invoice" or key not in self._unrepresentable_invoices
 
-    def _money_row(self, record_type: str, key: str, kind: str, first: Document, counted: Iterable[Document],
-                   ids: Iterable[object]) -> Row:
+    def _money_row(
+        self, record_type: str, key: str, kind: str, first: Document, counted: Iterable[Document], ids: Iterable[object]
+    ) -> Row:
         """A row about records as they stand in Halo: the sum of `counted` in the currency of `first`."""
         currency = self._halo.currency(record_type, first) or self._source_currency(key)
         minors = [self._halo.minor(record_type, doc, currency) for doc in counted] if currency else [None]
@@ -168,14 +231,22 @@ class _Judge:
         actual = self._halo.fields(want.record_type, doc, want.currency or "")
         names = [name for name, value in want.fields.items() if not _agrees(name, value, actual[name])]
         if names and not self._settled(want.updated):
-            yield self._row(want.record_type, want.key, "pending", native_ids=[doc["id"]], minor=want.minor,
-                            currency=want.currency)
+            yield self._row(
+                want.record_type, want.key, "pending", native_ids=[doc["id"]], minor=want.minor, currency=want.currency
+            )
             return
         for class_ in sorted({CLASSES[name] for name in names}):
             fields = [name for name in names if CLASSES[name] == class_]
-            yield self._row(want.record_type, want.key, "field_differs", class_=class_, fields=fields,
-                            native_ids=[doc["id"]], minor=self._stake(want, doc, class_, fields),
-                            currency=want.currency)
+            yield self._row(
+                want.record_type,
+                want.key,
+                "field_differs",
+                class_=class_,
+                fields=fields,
+                native_ids=[doc["id"]],
+                minor=self._stake(want, doc, class_, fields),
+                currency=want.currency,
+            )
 
     def _stake(self, want: Desired, doc: Document, class_: str, fields: Sequence[str]) -> int | None:
         if class_ == "currency":

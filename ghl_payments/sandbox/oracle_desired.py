@@ -117,15 +117,18 @@ def _want_order(wanted: Wanted, books: Ledgers, order: Order) -> None:
         "client": contact_key,
         **_delivery(order, books.fulfillments.get(order.id, [])),
     }
-    wanted.records["sales_order", key] = Desired("sales_order", key, order.minor, order.currency, order.updated,
-                                                 fields, contact_key, order)
+    wanted.records["sales_order", key] = Desired(
+        "sales_order", key, order.minor, order.currency, order.updated, fields, contact_key, order
+    )
 
 
 def _delivery(order: Order, fulfillments: list[Document]) -> Fields:
     if not fulfillments:
         return {"tracking": None, "fulfillments": None, "ship_status": None, "ship_date": None}
-    sent = [{"id": doc["_id"], "items": [{"price": item["price"]["_id"], "qty": item["qty"]} for item in doc["items"]]}
-            for doc in fulfillments]
+    sent = [
+        {"id": doc["_id"], "items": [{"price": item["price"]["_id"], "qty": item["qty"]} for item in doc["items"]]}
+        for doc in fulfillments
+    ]
     units = sum(item["qty"] for doc in fulfillments for item in doc["items"])
     ordered = sum(item["qty"] for item in order.doc.get("items") or ())
     trackings = (_tracking(tracking) for doc in fulfillments for tracking in doc.get("trackings") or ())
@@ -154,8 +157,9 @@ def _want_invoice(wanted: Wanted, books: Ledgers, key: str, charges: list[Transa
     _want_payers(wanted, books, charges)
     fields = {"total": total, "currency": first.currency, "client": contact_key, "invoice_date": first.created}
     updated = max(txn.updated for txn in charges)
-    wanted.records["invoice", key] = Desired("invoice", key, total, first.currency, updated, fields, contact_key,
-                                             (first, order))
+    wanted.records["invoice", key] = Desired(
+        "invoice", key, total, first.currency, updated, fields, contact_key, (first, order)
+    )
 
 
 def _want_payers(wanted: Wanted, books: Ledgers, charges: Iterable[Transaction]) -> None:
@@ -166,5 +170,12 @@ def _want_payers(wanted: Wanted, books: Ledgers, charges: Iterable[Transaction])
 def _want_payment(wanted: Wanted, books: Ledgers, invoice_key: str, txn: Transaction) -> None:
     key = ghl_key("txn", txn.id)
     wanted.records["invoice_payment", key] = Desired(
-        "invoice_payment", key, txn.minor, txn.currency, txn.updated, {"amount": txn.minor, "date": txn.created},
-        wanted.records["invoice", invoice_key].contact_key, invoice_key)
+        "invoice_payment",
+        key,
+        txn.minor,
+        txn.currency,
+        txn.updated,
+        {"amount": txn.minor, "date": txn.created},
+        wanted.records["invoice", invoice_key].contact_key,
+        invoice_key,
+    )

@@ -13,19 +13,43 @@ from ghl_payments.domain.keys import parse_key
 from ghl_payments.domain.money import CURRENCY_EXPONENTS
 from ghl_payments.sandbox.oracle_ghl import Document, Ledgers, instant
 
-RECORD_TYPES = {"client": "Client", "user": "Users", "sales_order": "SalesOrder", "invoice": "Invoice",
-                "invoice_payment": "InvoicePayment"}
+RECORD_TYPES = {
+    "client": "Client",
+    "user": "Users",
+    "sales_order": "SalesOrder",
+    "invoice": "Invoice",
+    "invoice_payment": "InvoicePayment",
+}
 _TYPE_OF_TABLE = {2: "client", 4: "user", 995: "invoice", 996: "sales_order"}
-_KINDS = {"client": ("contact",), "user": ("contact",), "sales_order": ("order",),
-          "invoice": ("order", "invoice", "txn"), "invoice_payment": ("txn",)}
-_KEY_FIELDS = {"client": (), "user": (), "sales_order": ("po_number",), "invoice": ("thirdpartyinvoicenumber",),
-               "invoice_payment": ("intent_id", "thirdpartyid")}
-_PARENTS = {"client": (), "user": (("client", "client_id"),), "sales_order": (("client", "client_id"),),
-            "invoice": (("sales_order", "salesorder_id"), ("client", "client_id")),
-            "invoice_payment": (("invoice", "invoice_id"), ("client", "client_id"))}
-_CUSTOM_FIELDS = {"amount_text": "CFGHLAmount", "currency_text": "CFGHLCurrency", "status": "CFGHLStatus",
-                  "subscription_status": "CFGHLSubscriptionStatus", "fulfillments": "CFGHLFulfillments",
-                  "tracking": "CFGHLTracking"}
+_KINDS = {
+    "client": ("contact",),
+    "user": ("contact",),
+    "sales_order": ("order",),
+    "invoice": ("order", "invoice", "txn"),
+    "invoice_payment": ("txn",),
+}
+_KEY_FIELDS = {
+    "client": (),
+    "user": (),
+    "sales_order": ("po_number",),
+    "invoice": ("thirdpartyinvoicenumber",),
+    "invoice_payment": ("intent_id", "thirdpartyid"),
+}
+_PARENTS = {
+    "client": (),
+    "user": (("client", "client_id"),),
+    "sales_order": (("client", "client_id"),),
+    "invoice": (("sales_order", "salesorder_id"), ("client", "client_id")),
+    "invoice_payment": (("invoice", "invoice_id"), ("client", "client_id")),
+}
+_CUSTOM_FIELDS = {
+    "amount_text": "CFGHLAmount",
+    "currency_text": "CFGHLCurrency",
+    "status": "CFGHLStatus",
+    "subscription_status": "CFGHLSubscriptionStatus",
+    "fulfillments": "CFGHLFulfillments",
+    "tracking": "CFGHLTracking",
+}
 
 _CONTACT = "ghl:contact:"
 

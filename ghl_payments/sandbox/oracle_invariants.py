@@ -29,8 +29,9 @@ def broken(books: Ledgers, settled: Callable[[datetime], bool]) -> Iterator[Brok
     for txn in books.transactions.values():
         if txn.entity_type == "order" and txn.entity_id:
             of_order.setdefault(txn.entity_id, []).append(txn)
-    blocked = {str(doc.get("entityId")) for doc in books.unreadable_transactions.values()
-               if doc.get("entityType") == "order"}
+    blocked = {
+        str(doc.get("entityId")) for doc in books.unreadable_transactions.values() if doc.get("entityType") == "order"
+    }
     for order in books.orders.values():
         attached = of_order.get(order.id, [])
         if order.minor and order.id not in blocked and settled(order.updated) and _exact(attached):
@@ -51,8 +52,11 @@ def _ownerless(transactions: Iterable[Transaction], settled: Callable[[datetime]
 
 
 def _order(order: Order, amount: int, attached: Iterable[Transaction]) -> Iterator[Broken]:
-    charges = [txn for txn in attached
-               if txn.live == order.live and txn.status in CHARGED and not txn.renewal and (txn.minor or 0) >= 0]
+    charges = [
+        txn
+        for txn in attached
+        if txn.live == order.live and txn.status in CHARGED and not txn.renewal and (txn.minor or 0) >= 0
+    ]
     paid = sum(txn.minor or 0 for txn in charges)
     refunded = sum(txn.refunded or 0 for txn in charges)
     verdict = _verdict(order, amount, charges, paid, refunded)

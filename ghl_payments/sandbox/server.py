@@ -78,8 +78,12 @@ def ready_line(stores: Stores, base_url: str) -> Doc:
             "ghl": {
                 "base_url": f"{base_url}/ghl",
                 "locations": [
-                    {"id": location.id, "timezone": location.timezone, "token": location.token,
-                     "oauth_code": oauth_code(location.id)}
+                    {
+                        "id": location.id,
+                        "timezone": location.timezone,
+                        "token": location.token,
+                        "oauth_code": oauth_code(location.id),
+                    }
                     for location in identity.locations
                 ],
                 "oauth": {"client_id": identity.oauth_client_id, "client_secret": identity.oauth_client_secret},
@@ -112,8 +116,15 @@ def _run(stores: Stores, listener: socket.socket, announce: Callable[[], None]) 
     # A cancelled latency fault is no error worth a traceback, hence no logging at all.
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
     config = uvicorn.Config(
-        SandboxApp(stores), log_config=None, access_log=False, lifespan="off", ws="none", proxy_headers=False,
-        server_header=False, timeout_graceful_shutdown=0, timeout_keep_alive=60,
+        SandboxApp(stores),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=0,
+        timeout_keep_alive=60,
     )
     server = _Server(config, announce)
 

@@ -28,7 +28,8 @@ from ghl_payments.sandbox.world_values import Document, to_ms
 class World:
     """`state` is the document of `GET /_sandbox/state`; `answer_key` all diffs the first turn of the loop must report.
 
-    `planted` are the rows that the planted defects declare by themselves: a part of the answer key. Sub-documents of `state` (products, prices, contacts) are shared
+    `planted` are the rows that the planted defects declare by themselves: a part of the answer key.
+    Sub-documents of `state` (products, prices, contacts) are shared
     between documents: replace, never mutate them.
     """
 
@@ -123,5 +124,6 @@ def _people(location: Document) -> dict[str, tuple[str, str]]:
     snapshots = (doc.get("contactSnapshot") for name in ("orders", "transactions") for doc in location[name])
     return {
         snapshot["id"]: (f"{snapshot['firstName']} {snapshot['lastName']}", snapshot["email"])
-        for snapshot in snapshots if snapshot
+        for snapshot in snapshots
+        if snapshot
     }

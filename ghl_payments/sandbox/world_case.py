@@ -36,8 +36,14 @@ class Case:
 Shape = Callable[[Ledger, Contact], Case]
 
 
-def simple_sale(ledger: Ledger, contact: Contact, *, min_age: int = 2 * HOUR, currency: str | None = None,
-                payment_status: str = "paid") -> Sale:
+def simple_sale(
+    ledger: Ledger,
+    contact: Contact,
+    *,
+    min_age: int = 2 * HOUR,
+    currency: str | None = None,
+    payment_status: str = "paid",
+) -> Sale:
     """An order of one item of any product."""
     product = ledger.rng.choice(ledger.catalog.products)
     item = ledger.item(product, currency or ledger.catalog.currency())

@@ -111,14 +111,26 @@ class Catalog:
 
     def _white_label(self) -> Document:
         created = stamp(self._since)
-        return {"_id": mongo_id(self._rng, self._since), "altId": self._location_id, "altType": "location",
-                "title": "Card payments", "route": "card-payments", "provider": "nmi",
-                "description": "Card payments for the shop", "imageUrl": "https://shop.example.com/cards.png",
-                "createdAt": created, "updatedAt": created}
+        return {
+            "_id": mongo_id(self._rng, self._since),
+            "altId": self._location_id,
+            "altType": "location",
+            "title": "Card payments",
+            "route": "card-payments",
+            "provider": "nmi",
+            "description": "Card payments for the shop",
+            "imageUrl": "https://shop.example.com/cards.png",
+            "createdAt": created,
+            "updatedAt": created,
+        }
 
     def _source(self, kind: str, sub_kind: str, name: str) -> Document:
-        meta = {"domain": "shop.example.com", "pageId": text_id(self._rng, 20), "pageUrl": "/checkout",
-                "stepId": uuid_text(self._rng)}
+        meta = {
+            "domain": "shop.example.com",
+            "pageId": text_id(self._rng, 20),
+            "pageUrl": "/checkout",
+            "stepId": uuid_text(self._rng),
+        }
         return {"type": kind, "subType": sub_kind, "id": text_id(self._rng, 20), "name": name, "meta": meta}
 
 

@@ -94,8 +94,9 @@ def _not_tied(scene: Scene) -> list[Row]:
 
 
 def _refunded_but_paid(scene: Scene) -> list[Row]:
-    refund = scene.row("invoice_payment", scene.charge_key, "not_representable", minor=scene.sale.minor,
-                       currency=scene.sale.currency)
+    refund = scene.row(
+        "invoice_payment", scene.charge_key, "not_representable", minor=scene.sale.minor, currency=scene.sale.currency
+    )
     return [scene.broken("payment_status_disagrees", scene.sale.minor), refund]
 
 
@@ -104,31 +105,58 @@ def _ownerless_charge(scene: Scene) -> list[Row]:
 
 
 def _deleted_in_ghl(scene: Scene) -> list[Row]:
-    return [scene.row(record_type, key, "missing_in_source", docs=[scene.doc(record_type, key)], minor=minor,
-                      currency=currency)
-            for record_type, key, minor, currency in scene.records() if record_type not in ("client", "user")]
+    return [
+        scene.row(
+            record_type, key, "missing_in_source", docs=[scene.doc(record_type, key)], minor=minor, currency=currency
+        )
+        for record_type, key, minor, currency in scene.records()
+        if record_type not in ("client", "user")
+    ]
 
 
 def _failed_charge_booked(scene: Scene) -> list[Row]:
     failed = scene.case.transactions[-1]
     [payment] = scene.write_as_if(scene.sale.doc, [{**failed, "status": "succeeded"}], "invoice_payment")
-    return [scene.row("invoice_payment", payment["intent_id"], "missing_in_source", docs=[payment],
-                      minor=scene.sale.minor, currency=scene.sale.currency)]
+    return [
+        scene.row(
+            "invoice_payment",
+            payment["intent_id"],
+            "missing_in_source",
+            docs=[payment],
+            minor=scene.sale.minor,
+            currency=scene.sale.currency,
+        )
+    ]
 
 
 def _unpaid_invoiced(scene: Scene) -> list[Row]:
     [invoice] = scene.write_as_if(scene.sale.doc, [{**scene.case.charge, "status": "succeeded"}], "invoice")
-    return [scene.row("invoice", scene.order_key, "missing_in_source", docs=[invoice], minor=scene.sale.minor,
-                      currency=scene.sale.currency)]
+    return [
+        scene.row(
+            "invoice",
+            scene.order_key,
+            "missing_in_source",
+            docs=[invoice],
+            minor=scene.sale.minor,
+            currency=scene.sale.currency,
+        )
+    ]
 
 
 def _trial_booked(scene: Scene) -> list[Row]:
     price = scene.sale.doc["items"][0]["price"]["amount"]
     [order] = scene.write_as_if({**scene.sale.doc, "amount": price}, [], "sales_order")
     order["lines"], order["total"] = [line for line in order["lines"] if line["price"] > 0][:1], price
-    return [scene.row("sales_order", scene.order_key, "missing_in_source", docs=[order],
-                      minor=minor_of({"amount": price, "currency": scene.sale.currency}),
-                      currency=scene.sale.currency)]
+    return [
+        scene.row(
+            "sales_order",
+            scene.order_key,
+            "missing_in_source",
+            docs=[order],
+            minor=minor_of({"amount": price, "currency": scene.sale.currency}),
+            currency=scene.sale.currency,
+        )
+    ]
 
 
 def _test_booked(*record_types: str) -> Callable[[Scene], list[Row]]:
@@ -136,9 +164,18 @@ def _test_booked(*record_types: str) -> Callable[[Scene], list[Row]]:
         live = {"liveMode": True, "markAsTest": False}
         order, charge = {**scene.sale.doc, **live}, {**scene.case.charge, **live}
         scene.write_as_if(order, [charge], "client", "user", *record_types)
-        return [scene.row(record_type, key, "test_record_in_live", docs=[scene.doc(record_type, key)], minor=minor,
-                          currency=currency)
-                for record_type, key, minor, currency in scene.records() if record_type in record_types]
+        return [
+            scene.row(
+                record_type,
+                key,
+                "test_record_in_live",
+                docs=[scene.doc(record_type, key)],
+                minor=minor,
+                currency=currency,
+            )
+            for record_type, key, minor, currency in scene.records()
+            if record_type in record_types
+        ]
 
     return plant
 
@@ -155,13 +192,23 @@ def _just_changed(scene: Scene) -> list[Row]:
     """The order's status changed a minute ago; Halo still shows the one before."""
     scene.sale.doc["updatedAt"] = stamp(scene.ledger.now - 60 * SECOND)
     custom_field(scene.sales_order, "CFGHLStatus", "pending")
-    return [scene.row("sales_order", scene.order_key, "pending", docs=[scene.sales_order], minor=scene.sale.minor,
-                      currency=scene.sale.currency)]
+    return [
+        scene.row(
+            "sales_order",
+            scene.order_key,
+            "pending",
+            docs=[scene.sales_order],
+            minor=scene.sale.minor,
+            currency=scene.sale.currency,
+        )
+    ]
 
 
 def _unreadable_from_the_start(scene: Scene) -> list[Row]:
-    return [scene.row("sales_order", scene.order_key, "unverifiable"),
-            scene.row("invoice_payment", scene.charge_key, "unverifiable")]
+    return [
+        scene.row("sales_order", scene.order_key, "unverifiable"),
+        scene.row("invoice_payment", scene.charge_key, "unverifiable"),
+    ]
 
 
 def _unreadable_order_only(scene: Scene) -> list[Row]:
@@ -170,8 +217,11 @@ def _unreadable_order_only(scene: Scene) -> list[Row]:
 
 def _became_unreadable(scene: Scene) -> list[Row]:
     """Order and charge turn into an unknown currency after Halo got them: nothing may be called missing."""
-    rows = [scene.row(record_type, key, "unverifiable", docs=[scene.doc(record_type, key)])
-            for record_type, key, _, _ in scene.records() if record_type not in ("client", "user")]
+    rows = [
+        scene.row(record_type, key, "unverifiable", docs=[scene.doc(record_type, key)])
+        for record_type, key, _, _ in scene.records()
+        if record_type not in ("client", "user")
+    ]
     scene.sale.doc["currency"] = scene.case.charge["currency"] = UNKNOWN_CURRENCY
     return rows
 

@@ -49,8 +49,16 @@ def _repair_references(scene: Scene, removed: frozenset[str]) -> None:
 
 def _duplicate(scene: Scene, record_type: str, key: str, twin: Document) -> list[Row]:
     minor = None if record_type == "client" else scene.sale.minor
-    return [scene.row(record_type, key, "duplicate_in_target", docs=[scene.doc(record_type, key), twin], minor=minor,
-                      currency=scene.sale.currency)]
+    return [
+        scene.row(
+            record_type,
+            key,
+            "duplicate_in_target",
+            docs=[scene.doc(record_type, key), twin],
+            minor=minor,
+            currency=scene.sale.currency,
+        )
+    ]
 
 
 def order_doubled(scene: Scene) -> list[Row]:
@@ -79,8 +87,11 @@ def order_deleted(scene: Scene) -> list[Row]:
     """Someone deleted the sales order; its cross-reference is still there."""
     scene.remove("sales_order", scene.order_key, link=False)
     scene.invoice.pop("salesorder_id")
-    return [scene.row("sales_order", scene.order_key, "deleted_in_target", minor=scene.sale.minor,
-                      currency=scene.sale.currency)]
+    return [
+        scene.row(
+            "sales_order", scene.order_key, "deleted_in_target", minor=scene.sale.minor, currency=scene.sale.currency
+        )
+    ]
 
 
 def order_unreadable(scene: Scene) -> list[Row]:

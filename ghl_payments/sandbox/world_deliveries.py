@@ -14,8 +14,11 @@ from ghl_payments.sandbox.world_values import DAY, HOUR, Document
 def _tracking(ledger: Ledger) -> Document | None:
     number_text = f"4{ledger.rng.getrandbits(36):011d}"
     forms: tuple[Document | None, ...] = (
-        {"trackingNumber": number_text, "shippingCarrier": "FedEx",
-         "trackingUrl": f"https://tracking.example.com/?n={number_text}"},
+        {
+            "trackingNumber": number_text,
+            "shippingCarrier": "FedEx",
+            "trackingUrl": f"https://tracking.example.com/?n={number_text}",
+        },
         {"trackingNumber": number_text, "shippingCarrier": "UPS"},
         {"trackingNumber": number_text},
         {"shippingCarrier": "Courier"},

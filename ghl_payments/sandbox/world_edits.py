@@ -46,8 +46,16 @@ def canceled_subscription(ledger: Ledger, contact: Contact) -> Case:
 
 def _differs(scene: Scene, doc: Document, class_: str, *fields: str, minor: int | None = None) -> Row:
     record_type, key = _identity(scene, doc)
-    return scene.row(record_type, key, "field_differs", class_=class_, fields=fields, docs=[doc], minor=minor,
-                     currency=scene.sale.currency)
+    return scene.row(
+        record_type,
+        key,
+        "field_differs",
+        class_=class_,
+        fields=fields,
+        docs=[doc],
+        minor=minor,
+        currency=scene.sale.currency,
+    )
 
 
 def _identity(scene: Scene, doc: Document) -> tuple[str, str]:
@@ -109,8 +117,12 @@ def order_delivery_unknown(scene: Scene) -> list[Row]:
     del doc["ship_status"], doc["ship_date"]
     custom_field(doc, "CFGHLFulfillments", None)
     custom_field(doc, "CFGHLTracking", None)
-    return [_differs(scene, doc, "date", "ship_date"), _differs(scene, doc, "other", "tracking"),
-            _differs(scene, doc, "quantity", "fulfillments"), _differs(scene, doc, "status", "ship_status")]
+    return [
+        _differs(scene, doc, "date", "ship_date"),
+        _differs(scene, doc, "other", "tracking"),
+        _differs(scene, doc, "quantity", "fulfillments"),
+        _differs(scene, doc, "status", "ship_status"),
+    ]
 
 
 def order_subscription_stale(scene: Scene) -> list[Row]:
@@ -122,8 +134,9 @@ def order_subscription_stale(scene: Scene) -> list[Row]:
 def order_on_other_client(scene: Scene) -> list[Row]:
     """The sales order was moved to a client of Halo's own."""
     native = next(row for row in scene.halo.state["Client"] if row["name"] == "Native Client 1")
-    scene.sales_order.update(client_id=native["id"], client_name=native["name"], site_id=native["main_site_id"],
-                             user_id=1)
+    scene.sales_order.update(
+        client_id=native["id"], client_name=native["name"], site_id=native["main_site_id"], user_id=1
+    )
     return [_differs(scene, scene.sales_order, "contact", "client")]
 
 

@@ -19,8 +19,13 @@ from ghl_payments.sandbox.world_values import Document, number, stamp_of
 TABLES = {"client": 2, "user": 4, "invoice": 995, "sales_order": 996}
 """Halo's `table_id` of a cross-reference, by record type; payments have none."""
 
-RESOURCES = {"client": "Client", "user": "Users", "sales_order": "SalesOrder", "invoice": "Invoice",
-             "invoice_payment": "InvoicePayment"}
+RESOURCES = {
+    "client": "Client",
+    "user": "Users",
+    "sales_order": "SalesOrder",
+    "invoice": "Invoice",
+    "invoice_payment": "InvoicePayment",
+}
 _DESCRIPTIONS = {kind: f"GoHighLevel {kind}" for kind in ("contact", "order", "invoice", "txn")}
 _PUSH_TIME = timedelta(seconds=90)
 _ORDER = tuple(RESOURCES)
@@ -36,16 +41,21 @@ class Halo:
     """
 
     def __init__(self, rng: Random, now: int) -> None:
-        self.state: dict[str, list[Document]] = {name: [] for name in (*RESOURCES.values(), "RecurringInvoice",
-                                                                        "ExternalLink")}
+        self.state: dict[str, list[Document]] = {
+            name: [] for name in (*RESOURCES.values(), "RecurringInvoice", "ExternalLink")
+        }
         self.state["Currency"] = currencies()
         self.currency_ids: dict[str, int] = {row["code"]: row["id"] for row in self.state["Currency"]}
         self.ours: dict[tuple[str, str, str], Document] = {}
         self._removed: set[tuple[str, int]] = set()
         self.links: dict[tuple[str, int], Document] = {}
         self._make: dict[str, _Maker] = {
-            "client": self._client, "user": self._user, "sales_order": self._sales_order, "invoice": self._invoice,
-            "invoice_payment": self._payment}
+            "client": self._client,
+            "user": self._user,
+            "sales_order": self._sales_order,
+            "invoice": self._invoice,
+            "invoice_payment": self._payment,
+        }
         add_natives(self.state, rng, now)
         self._next = dict.fromkeys((*RESOURCES.values(), "ExternalLink", "line"), NATIVES * 100)
 
@@ -66,9 +76,14 @@ class Halo:
         """One row of Halo's cross-reference table."""
         kind = key.split(":")[1]
         link = {
-            "id": self.next_id("ExternalLink"), "table_id": TABLES[record_type], "halo_id": halo_id,
-            "third_party_id": key, "third_party_secondary_id": location_id, "third_party_type": kind,
-            "third_party_desc": _DESCRIPTIONS[kind]}
+            "id": self.next_id("ExternalLink"),
+            "table_id": TABLES[record_type],
+            "halo_id": halo_id,
+            "third_party_id": key,
+            "third_party_secondary_id": location_id,
+            "third_party_type": kind,
+            "third_party_desc": _DESCRIPTIONS[kind],
+        }
         self.links[record_type, halo_id] = link
         self.state["ExternalLink"].append(link)
 
@@ -106,8 +121,16 @@ class Halo:
         name, email = people[desired.key.rpartition(":")[2]]
         first, _, last = name.partition(" ")
         client = self.ours[location_id, "client", desired.key]
-        return {"id": self.next_id("Users"), "name": name, "firstname": first, "surname": last, "emailaddress": email,
-                "client_id": client["id"], "site_id": client["main_site_id"], "inactive": False}
+        return {
+            "id": self.next_id("Users"),
+            "name": name,
+            "firstname": first,
+            "surname": last,
+            "emailaddress": email,
+            "client_id": client["id"],
+            "site_id": client["main_site_id"],
+            "inactive": False,
+        }
 
     def _sales_order(self, location_id: str, desired: Desired, people: _People) -> Document:
         order, fields = desired.parts, desired.fields
@@ -152,8 +175,14 @@ class Halo:
             "amountpaid": 0,
             "amountdue": total,
             "paymentstatus": 0,
-            "lines": [{"id": self.next_id("line"), "item_shortdescription": _invoice_line(desired.key),
-                       "qty_order": 1, "unit_price": total}],
+            "lines": [
+                {
+                    "id": self.next_id("line"),
+                    "item_shortdescription": _invoice_line(desired.key),
+                    "qty_order": 1,
+                    "unit_price": total,
+                }
+            ],
             "customfields": [],
             "last_modified": _after(desired.updated),
         }
@@ -164,9 +193,15 @@ class Halo:
         invoice = self.ours[location_id, "invoice", desired.parts]
         amount = number(int(desired.minor or 0), str(desired.currency))
         settle(invoice, amount)
-        return {"id": self.next_id("InvoicePayment"), "invoice_id": invoice["id"], "client_id": invoice["client_id"],
-                "date": stamp_of(desired.fields["date"]), "amount": amount, "intent_id": desired.key,
-                "thirdpartyid": desired.key}
+        return {
+            "id": self.next_id("InvoicePayment"),
+            "invoice_id": invoice["id"],
+            "client_id": invoice["client_id"],
+            "date": stamp_of(desired.fields["date"]),
+            "amount": amount,
+            "intent_id": desired.key,
+            "thirdpartyid": desired.key,
+        }
 
 
 def settle(invoice: Document, amount: int | Decimal) -> None:
@@ -211,5 +246,3 @@ def _invoice_line(key: str) -> str:
 
 def _after(moment: datetime) -> str:
     return stamp_of(moment + _PUSH_TIME)
-
-

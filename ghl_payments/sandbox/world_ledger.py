@@ -29,8 +29,10 @@ from ghl_payments.sandbox.world_values import (
 SPAN = 425 * DAY
 """How far back orders go: about fourteen months."""
 
-_CARDS = tuple({"card": {"brand": brand, "last4": last4}} for brand, last4 in
-               (("visa", "4242"), ("mastercard", "4444"), ("amex", "0005"), ("discover", "9424")))
+_CARDS = tuple(
+    {"card": {"brand": brand, "last4": last4}}
+    for brand, last4 in (("visa", "4242"), ("mastercard", "4444"), ("amex", "0005"), ("discover", "9424"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,17 @@ class Ledger:
             "price": self.catalog.price(product, currency, recurring=recurring),
         }
 
-    def sale(self, contact: Contact, at: int, items: Sequence[Document], *, extras: Extras = NO_EXTRAS,
-             payment_status: str = "paid", live: bool = True, marked_test: bool = False) -> Sale:
+    def sale(
+        self,
+        contact: Contact,
+        at: int,
+        items: Sequence[Document],
+        *,
+        extras: Extras = NO_EXTRAS,
+        payment_status: str = "paid",
+        live: bool = True,
+        marked_test: bool = False,
+    ) -> Sale:
         """An order of these items; its amount is subtotal - discount + tax + shipping."""
         currency = str(items[0]["price"]["currency"])
         subtotal = sum(line_minor(item) for item in items)
@@ -131,20 +142,44 @@ class Ledger:
         self.orders.append(doc)
         return Sale(doc, contact, minor, currency, at)
 
-    def charge(self, sale: Sale, *, minor: int | None = None, at: int | None = None, status: str = "succeeded",
-               refunded: int = 0, subscription: str | None = None) -> Document:
+    def charge(
+        self,
+        sale: Sale,
+        *,
+        minor: int | None = None,
+        at: int | None = None,
+        status: str = "succeeded",
+        refunded: int = 0,
+        subscription: str | None = None,
+    ) -> Document:
         """A transaction of an order: its whole amount a few seconds later unless told otherwise."""
         moment = sale.at + self.rng.randrange(1, 20) * SECOND if at is None else at
-        doc = self.transaction(sale.contact, moment, number(sale.minor if minor is None else minor, sale.currency),
-                               sale.currency, source=sale.doc["source"], entity=("order", sale.id), status=status)
+        doc = self.transaction(
+            sale.contact,
+            moment,
+            number(sale.minor if minor is None else minor, sale.currency),
+            sale.currency,
+            source=sale.doc["source"],
+            entity=("order", sale.id),
+            status=status,
+        )
         doc["amountRefunded"] = number(refunded, sale.currency)
         doc["liveMode"], doc["markAsTest"] = sale.doc["liveMode"], sale.doc["markAsTest"]
         if subscription:
             doc["subscriptionId"] = subscription
         return doc
 
-    def transaction(self, contact: Contact | None, at: int, amount: int | Decimal, currency: str, *, source: Document,
-                    entity: tuple[str, str] | None = None, status: str = "succeeded") -> Document:
+    def transaction(
+        self,
+        contact: Contact | None,
+        at: int,
+        amount: int | Decimal,
+        currency: str,
+        *,
+        source: Document,
+        entity: tuple[str, str] | None = None,
+        status: str = "succeeded",
+    ) -> Document:
         """A transaction of any kind; `entity` is (entityType, entityId)."""
         charge_id = f"pi_{text_id(self.rng, 16)}"
         doc = self._head(at, amount, currency) | {
@@ -170,8 +205,13 @@ class Ledger:
         """A monthly subscription that began with this order; its transactions name it by `_id`."""
         provider_id = f"sub_{text_id(self.rng, 14)}"
         first = sale.doc["items"][0]
-        doc = self._head(sale.at, number(minor, sale.currency), sale.currency, live=sale.doc["liveMode"],
-                         marked_test=sale.doc["markAsTest"]) | {
+        doc = self._head(
+            sale.at,
+            number(minor, sale.currency),
+            sale.currency,
+            live=sale.doc["liveMode"],
+            marked_test=sale.doc["markAsTest"],
+        ) | {
             "contactId": sale.contact.id,
             "contactSnapshot": sale.contact.snapshot,
             "status": status,
@@ -193,8 +233,16 @@ class Ledger:
             "altId": self.location.id,
             "altType": "location",
             "trackings": [tracking] if tracking else [],
-            "items": [{"_id": item["price"]["_id"], "name": item["name"], "product": item["product"],
-                       "price": item["price"], "qty": qty} for item, qty in parcels],
+            "items": [
+                {
+                    "_id": item["price"]["_id"],
+                    "name": item["name"],
+                    "product": item["product"],
+                    "price": item["price"],
+                    "qty": qty,
+                }
+                for item, qty in parcels
+            ],
             "createdAt": stamp(at),
             "updatedAt": stamp(at),
         }
@@ -204,8 +252,9 @@ class Ledger:
         """Set `updatedAt`, as a refund or a status change does."""
         doc["updatedAt"] = stamp(at + MINUTE)
 
-    def _head(self, at: int, amount: int | Decimal, currency: str, *, live: bool = True,
-              marked_test: bool = False) -> Document:
+    def _head(
+        self, at: int, amount: int | Decimal, currency: str, *, live: bool = True, marked_test: bool = False
+    ) -> Document:
         return {
             "_id": mongo_id(self.rng, at),
             "altId": self.location.id,
@@ -221,8 +270,13 @@ class Ledger:
 
     def _tax(self, amount: int | Decimal, per_mille: int) -> Document:
         rate = Decimal(per_mille) / 10
-        return {"_id": self.catalog.tax_id, "name": "Sales tax", "calculation": "exclusive",
-                "rate": int(rate) if rate == int(rate) else rate, "amount": amount}
+        return {
+            "_id": self.catalog.tax_id,
+            "name": "Sales tax",
+            "calculation": "exclusive",
+            "rate": int(rate) if rate == int(rate) else rate,
+            "amount": amount,
+        }
 
 
 def line_minor(item: Document) -> int:
@@ -234,5 +288,10 @@ def line_minor(item: Document) -> int:
 def _provider_charge(charge_id: str, amount: int | Decimal, currency: str, status: str) -> Document:
     """The payment provider's own object: minor units and a lower-case currency, unlike everything of GHL's."""
     minor = int(Decimal(amount).scaleb(exponent(currency)))
-    return {"id": charge_id, "object": "payment_intent", "amount": minor, "currency": currency.lower(),
-            "status": status}
+    return {
+        "id": charge_id,
+        "object": "payment_intent",
+        "amount": minor,
+        "currency": currency.lower(),
+        "status": status,
+    }

@@ -14,8 +14,13 @@ from ghl_payments.sandbox.world_values import DAY, HOUR, Document, mongo_id, num
 
 
 def _payment_source(ledger: Ledger, kind: str, sub_kind: str, description: str) -> Document:
-    return {"type": kind, "subType": sub_kind, "id": text_id(ledger.rng, 20), "name": description,
-            "meta": {"description": description}}
+    return {
+        "type": kind,
+        "subType": sub_kind,
+        "id": text_id(ledger.rng, 20),
+        "name": description,
+        "meta": {"description": description},
+    }
 
 
 def manual_with_contact(ledger: Ledger, contact: Contact) -> Case:
@@ -46,8 +51,14 @@ def invoice(ledger: Ledger, contact: Contact) -> Case:
     source["meta"] = {"invoiceNumber": str(ledger.rng.randrange(1, 99_999)), "invoiceNumberPrefix": "INV-"}
     parts = [total] if ledger.rng.random() < 0.5 else [total // 2, total - total // 2]
     charges = [
-        ledger.transaction(contact, ledger.later(at, (n + 1) * HOUR, (n * 10 + 2) * DAY), number(part, "USD"), "USD",
-                           source=source, entity=entity)
+        ledger.transaction(
+            contact,
+            ledger.later(at, (n + 1) * HOUR, (n * 10 + 2) * DAY),
+            number(part, "USD"),
+            "USD",
+            source=source,
+            entity=entity,
+        )
         for n, part in enumerate(parts)
     ]
     return Case(contact, (), charges)

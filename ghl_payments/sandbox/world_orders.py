@@ -43,9 +43,12 @@ def with_extras(ledger: Ledger, contact: Contact) -> Case:
     items = [ledger.item(ledger.rng.choice(ledger.catalog.physical), currency, ledger.rng.randrange(1, 3))]
     tenth = line_minor(items[0]) // 10
     coupon = ledger.rng.random() < 0.5
-    extras = Extras(discount=tenth if coupon else 0, tax_per_mille=ledger.rng.choice((70, 82, 100, 190)),
-                    shipping=ledger.rng.choice((0, 4, 9)) * 10 ** exponent(currency),
-                    coupon="TENOFF" if coupon else None)
+    extras = Extras(
+        discount=tenth if coupon else 0,
+        tax_per_mille=ledger.rng.choice((70, 82, 100, 190)),
+        shipping=ledger.rng.choice((0, 4, 9)) * 10 ** exponent(currency),
+        coupon="TENOFF" if coupon else None,
+    )
     sale = ledger.sale(contact, ledger.moment(), items, extras=extras)
     return Case(contact, [sale], [ledger.charge(sale)])
 

@@ -83,12 +83,16 @@ class Scene:
     def records(self) -> list[tuple[str, str, int | None, str | None]]:
         """(record type, key, minor, currency) of every Halo record the case has, parents first."""
         rows: list[tuple[str, str, int | None, str | None]] = [
-            ("client", self.contact_key, None, None), ("user", self.contact_key, None, None)]
+            ("client", self.contact_key, None, None),
+            ("user", self.contact_key, None, None),
+        ]
         for sale in self.case.sales:
             key = f"ghl:order:{sale.id}"
             rows += [("sales_order", key, sale.minor, sale.currency), ("invoice", key, sale.minor, sale.currency)]
-        rows += [("invoice_payment", f"ghl:txn:{doc['_id']}", minor_of(doc), doc["currency"])
-                 for doc in self.case.transactions]
+        rows += [
+            ("invoice_payment", f"ghl:txn:{doc['_id']}", minor_of(doc), doc["currency"])
+            for doc in self.case.transactions
+        ]
         return [row for row in rows if (self.ledger.location.id, row[0], row[1]) in self.halo.ours]
 
     def remove(self, record_type: str, key: str, *, link: bool = True) -> None:
@@ -114,25 +118,57 @@ class Scene:
         contact = order["contactSnapshot"]
         people = {contact["id"]: (f"{contact['firstName']} {contact['lastName']}", contact["email"])}
         wanted = derive(read_location({"id": location_id, "orders": [order], "transactions": list(transactions)}))
-        chosen = [desired for record_type in record_types for desired in wanted.records.values()
-                  if desired.record_type == record_type]
-        fresh = [desired for desired in chosen
-                 if (location_id, desired.record_type, desired.key) not in self.halo.ours]
+        chosen = [
+            desired
+            for record_type in record_types
+            for desired in wanted.records.values()
+            if desired.record_type == record_type
+        ]
+        fresh = [desired for desired in chosen if (location_id, desired.record_type, desired.key) not in self.halo.ours]
         docs = [self.halo.write(location_id, desired, people) for desired in fresh]
         return [doc for doc, desired in zip(docs, fresh, strict=True) if desired.minor is not None]
 
-    def row(self, record_type: str, key: str, kind: str, *, class_: str | None = None, fields: Iterable[str] = (),
-            docs: Iterable[Document] = (), minor: int | None = None, currency: str | None = None) -> Row:
+    def row(
+        self,
+        record_type: str,
+        key: str,
+        kind: str,
+        *,
+        class_: str | None = None,
+        fields: Iterable[str] = (),
+        docs: Iterable[Document] = (),
+        minor: int | None = None,
+        currency: str | None = None,
+    ) -> Row:
         """A row this defect must cause in Halo."""
-        return make_row(self.ledger.location.id, record_type, key, kind, class_=class_, fields=fields,
-                        native_ids=[doc["id"] for doc in docs], minor=minor, currency=currency)
+        return make_row(
+            self.ledger.location.id,
+            record_type,
+            key,
+            kind,
+            class_=class_,
+            fields=fields,
+            native_ids=[doc["id"] for doc in docs],
+            minor=minor,
+            currency=currency,
+        )
 
     def broken(self, kind: str, minor: int | None, *, transaction: Document | None = None) -> Row:
         """A row this defect must cause inside GHL: about its first order, or about a transaction."""
-        record_type, key = ("transaction", f"ghl:txn:{transaction['_id']}") if transaction else ("order", self.order_key)
+        record_type, key = (
+            ("transaction", f"ghl:txn:{transaction['_id']}") if transaction else ("order", self.order_key)
+        )
         live = (transaction or self.sale.doc)["liveMode"]
-        return make_row(self.ledger.location.id, record_type, key, kind, system="ghl", live=live, minor=minor,
-                        currency=(transaction or self.sale.doc)["currency"])
+        return make_row(
+            self.ledger.location.id,
+            record_type,
+            key,
+            kind,
+            system="ghl",
+            live=live,
+            minor=minor,
+            currency=(transaction or self.sale.doc)["currency"],
+        )
 
 
 def minor_of(doc: Document) -> int | None:

@@ -131,8 +131,7 @@ class BudgetStore:
 
     def _used(self, since_ms: int) -> tuple[int, int]:
         used, oldest = self._db.execute(
-            "SELECT coalesce(sum(n), 0), coalesce(min(end_ms), 0) FROM bins "
-            "WHERE bucket = ? AND end_ms >= ? AND n > 0",
+            "SELECT coalesce(sum(n), 0), coalesce(min(end_ms), 0) FROM bins WHERE bucket = ? AND end_ms >= ? AND n > 0",
             (self._bucket, since_ms),
         ).fetchone()
         return int(used), int(oldest)

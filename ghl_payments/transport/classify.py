@@ -60,11 +60,21 @@ _COMMON: tuple[Rule, ...] = (
 # GHL payments API: a missing scope is a 401, an unknown record a 404 in one service and a documented 400 in others.
 _GHL: tuple[Rule, ...] = (
     Rule(401, 401, MissingScope, text=r"not authorized for this scope"),
-    Rule(401, 401, Unauthorised, text=r"user type mismatch|authclass type",
-         remedy="The token is of the wrong class; payments need a sub-account (location) token."),
+    Rule(
+        401,
+        401,
+        Unauthorised,
+        text=r"user type mismatch|authclass type",
+        remedy="The token is of the wrong class; payments need a sub-account (location) token.",
+    ),
     Rule(401, 401, Rejected, text=r"version header", remedy="The Version header was refused; it is a setting."),
-    Rule(404, 404, SchemaDrift, text=r"^cannot (get|post|put|delete) ",
-         remedy="The endpoint does not exist at this base_url; this says nothing about the record."),
+    Rule(
+        404,
+        404,
+        SchemaDrift,
+        text=r"^cannot (get|post|put|delete) ",
+        remedy="The endpoint does not exist at this base_url; this says nothing about the record.",
+    ),
     Rule(400, 400, NotFound, text=r"not found"),
     Rule(404, 404, NotFound, json_only=True),
     Rule(404, 404, Transient, remedy="A page that is not the API's own answered; check the connection's base_url."),

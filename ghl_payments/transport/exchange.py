@@ -103,8 +103,16 @@ async def exchange(client: httpx.AsyncClient, call: Call, authorization: str | N
     level = logging.DEBUG if answer.is_success else logging.INFO
     if log.isEnabledFor(level):
         elapsed = (time.monotonic() - started) * 1000
-        log.log(level, "%s %s %s?%s %d %.0f ms", call.system, call.method, call.path, call.names,
-                answer.status_code, elapsed)
+        log.log(
+            level,
+            "%s %s %s?%s %d %.0f ms",
+            call.system,
+            call.method,
+            call.path,
+            call.names,
+            answer.status_code,
+            elapsed,
+        )
     limits = {name.lower(): value for name, value in answer.headers.raw if name[:2] in (b"X-", b"x-")}
     return Response(answer.status_code, answer.headers, answer.content, limits)
 

@@ -38,7 +38,11 @@ def _for_stream(name: str, stream: str) -> str:
 
 
 def load_slice(
-    con: duckdb.DuckDBPyConnection, landing: Path, certificate: Mapping[str, Any], location_id: str, scanned_at: datetime
+    con: duckdb.DuckDBPyConnection,
+    landing: Path,
+    certificate: Mapping[str, Any],
+    location_id: str,
+    scanned_at: datetime,
 ) -> int:
     """One slice's landing file into `raw.{stream}`, and its certificate into `raw.slices`; new versions.
 
@@ -55,7 +59,7 @@ def load_slice(
     con.execute("begin")
     try:
         run(con, "raw/slice_rows", keys)
-        news = run_text(con, _for_stream("raw/slice_merge", stream), keys)
+        news = run_text(con, _for_stream("raw/slice_merge", stream), keys, step=f"raw/slice_merge of {stream}")
         row = {**certificate, "location_id": location_id, "landing": landing.name, "scanned_at": naive(scanned_at)}
         names = ", ".join(row)
         con.execute(
@@ -88,7 +92,7 @@ def record_sweep(
         )
         if verdict == "exact" and totals[0] == totals[1]:
             keys = {"location_id": location_id, "swept_at": naive(swept_at)}
-            run_text(con, _for_stream("raw/sweep_absent", stream), keys)
+            run_text(con, _for_stream("raw/sweep_absent", stream), keys, step=f"raw/sweep_absent of {stream}")
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
@@ -102,7 +106,7 @@ def load_details(
     keys = {"location_id": location_id, "landing": str(landing), "scanned_at": naive(scanned_at)}
     con.execute("begin")
     try:
-        news = run_text(con, _for_stream("raw/details_merge", stream), keys)
+        news = run_text(con, _for_stream("raw/details_merge", stream), keys, step=f"raw/details_merge of {stream}")
         con.execute("commit")
     except BaseException:
         con.execute("rollback")

@@ -82,13 +82,18 @@ def build_desired(
 ) -> int:
     """Replace one location's desired rows for one connection; returns their number. Needs `build_canonical` first."""
     keys = {"connection": connection, "location_id": location_id, "live": live}
-    run_text(con, "delete from reconciliation.desired where connection = $connection and location_id = $location_id", keys)
+    run_text(
+        con, "delete from reconciliation.desired where connection = $connection and location_id = $location_id", keys
+    )
     for record_type in mapping.record_types:
-        run_text(con, desired_select(mapping, record_type), keys)
+        step = f"mapping.yaml of {mapping.system}, desired side of {record_type}"
+        run_text(con, desired_select(mapping, record_type), keys, step=step)
     for statement in unrepresentable_selects(mapping):
-        run_text(con, statement, keys)
+        run_text(con, statement, keys, step=f"mapping.yaml of {mapping.system}, not_representable")
     counted = run_text(
-        con, "select count(*) from reconciliation.desired where connection=$connection and location_id=$location_id", keys
+        con,
+        "select count(*) from reconciliation.desired where connection=$connection and location_id=$location_id",
+        keys,
     )
     return int(counted[0][0])
 
@@ -98,7 +103,7 @@ def build_documents(
 ) -> None:
     """Temp tables `{system}_{record_type}_records` and `{system}_dangling` out of the connection's documents."""
     keys = {"connection": connection, "only_location": only_location}
-    run_text(con, documents_sql.read_text(encoding="utf-8"), keys)
+    run_text(con, documents_sql.read_text(encoding="utf-8"), keys, step=f"{documents_sql.parent.name}/documents.sql")
 
 
 def build_actual(
@@ -117,7 +122,8 @@ def build_actual(
     )
     for record_type in mapping.record_types:
         if record_type in record_types:
-            run_text(con, actual_select(mapping, record_type), keys)
+            step = f"mapping.yaml of {mapping.system}, actual side of {record_type}"
+            run_text(con, actual_select(mapping, record_type), keys, step=step)
     run_text(
         con,
         """insert or ignore into actual.known_keys
@@ -143,4 +149,3 @@ def store_field_rules(con: duckdb.DuckDBPyConnection, mapping: Mapping) -> None:
         + ", ".join(f'unnest($c{i}) as "{name}"' for i, name in enumerate(names)),
         {f"c{i}": [row[i] for row in rows] for i in range(len(names))},
     )
-

@@ -36,7 +36,9 @@ def migrations() -> list[tuple[int, str]]:
 def migrate(con: duckdb.DuckDBPyConnection) -> None:
     """Bring a warehouse to the newest layout and refresh its reference tables."""
     con.execute("create schema if not exists ops")
-    con.execute("create table if not exists ops.migrations (number integer primary key, name varchar, applied_at timestamp)")
+    con.execute(
+        "create table if not exists ops.migrations (number integer primary key, name varchar, applied_at timestamp)"
+    )
     row = con.execute("select coalesce(max(number), 0) from ops.migrations").fetchone()
     version = row[0] if row else 0
     known = migrations()

@@ -15,6 +15,13 @@ import duckdb
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 
 
+_QUOTES_NOTHING = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
+
+
+class SqlStepError(RuntimeError):
+    """A SQL step failed. DuckDB's own text is kept only where it speaks of SQL: others may quote a customer's row."""
+
+
 @cache
 def sql(name: str) -> str:
     """The text of `sql/{name}.sql`; FileNotFoundError with the remedy if the package stands without its `sql/`."""
@@ -25,24 +32,36 @@ def sql(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def run(con: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+def run(
+    con: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
     """Execute every statement of a SQL file with the named parameters it uses; rows of the last one."""
-    return run_text(con, sql(name), parameters)
+    return run_text(con, sql(name), parameters, step=f"sql/{name}.sql")
 
 
 def run_text(
-    con: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None = None
+    con: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None = None, *, step: str = "a statement"
 ) -> list[tuple[Any, ...]]:
-    """Execute statements one by one, giving each only the `$parameters` it names; rows of the last one."""
+    """Execute statements one by one, giving each only the `$parameters` it names; rows of the last one.
+
+    SqlStepError names the step and DuckDB's error class; the text of an error that may quote a row is withheld.
+    """
     rows: list[tuple[Any, ...]] = []
-    for statement in duckdb.extract_statements(text):
-        wanted = {n: v for n, v in (parameters or {}).items() if n in statement.named_parameters}
-        cursor = con.execute(statement, wanted) if wanted else con.execute(statement)
-        rows = cursor.fetchall() if cursor.description else []
+    try:
+        for statement in duckdb.extract_statements(text):
+            wanted = {n: v for n, v in (parameters or {}).items() if n in statement.named_parameters}
+            cursor = con.execute(statement, wanted) if wanted else con.execute(statement)
+            rows = cursor.fetchall() if cursor.description else []
+    except duckdb.Error as error:
+        said = str(error) if isinstance(error, _QUOTES_NOTHING) else "its text is withheld, because it may quote a row"
+        msg = f"{step}: {type(error).__name__} ({said})"
+        raise SqlStepError(msg) from None
     return rows
 
 
-def dicts(con: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def dicts(
+    con: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Rows of one query as dicts."""
     cursor = con.execute(text, dict(parameters or {})) if parameters else con.execute(text)
     names = [column[0] for column in cursor.description or []]

@@ -75,14 +75,10 @@ def prepare_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
 
 def describe_documents(con: duckdb.DuckDBPyConnection, target: Target) -> None:
     """The temp tables of the connector's `documents.sql`: keys, locations, dangling cross-references."""
-    build_documents(
-        con, target.documents_sql, connection=target.connection, only_location=target.only_location
-    )
+    build_documents(con, target.documents_sql, connection=target.connection, only_location=target.only_location)
 
 
-def derive_actual(
-    con: duckdb.DuckDBPyConnection, target: Target, record_types: Collection[str] | None = None
-) -> None:
+def derive_actual(con: duckdb.DuckDBPyConnection, target: Target, record_types: Collection[str] | None = None) -> None:
     """`actual.records` of one connection from its documents, all record types or only some."""
     describe_documents(con, target)
     wanted = target.mapping.record_types if record_types is None else record_types
@@ -115,7 +111,8 @@ def compare_target(
         "as_of": naive(as_of),
         "lag_seconds": lag_seconds,
     }
-    run_text(con, sql("reconciliation/target_diffs").replace("TARGET_dangling", f"{target.system}_dangling"), keys)
+    text = sql("reconciliation/target_diffs").replace("TARGET_dangling", f"{target.system}_dangling")
+    run_text(con, text, keys, step="sql/reconciliation/target_diffs.sql")
     for record_type in target.mapping.record_types:
         run(con, "reconciliation/blocked_diffs", {"record_type": record_type})
 

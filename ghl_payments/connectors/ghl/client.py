@@ -44,9 +44,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "transaction_details": Endpoint("/payments/transactions/{id}", "payments/transactions.readonly"),
     "subscriptions": Endpoint("/payments/subscriptions", "payments/subscriptions.readonly"),
     "subscription_details": Endpoint("/payments/subscriptions/{id}", "payments/subscriptions.readonly"),
-    "integration_providers": Endpoint(
-        "/payments/integrations/provider/whitelabel", "payments/integration.readonly"
-    ),
+    "integration_providers": Endpoint("/payments/integrations/provider/whitelabel", "payments/integration.readonly"),
 }
 """Stream -> endpoint."""
 

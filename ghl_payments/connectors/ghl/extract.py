@@ -47,9 +47,7 @@ class Extraction:
         return self.landing / "ghl" / self.location_id
 
 
-async def extract_list(
-    extraction: Extraction, stream: str, *, months: Sequence[date] | None = None
-) -> dict[str, Any]:
+async def extract_list(extraction: Extraction, stream: str, *, months: Sequence[date] | None = None) -> dict[str, Any]:
     """Scan a list stream by slices and load it; counts of rows, new versions, requests and slices.
 
     Slices that could not be proven complete are loaded too, as `incomplete` with their reason.

@@ -159,9 +159,7 @@ class HaloConnector:
         async with aclosing(in_order(native_ids, one, self._concurrency)) as answers:
             async for document, error in answers:
                 guard.note(error)
-                envelope = self._envelope(
-                    "detail", record_type, native_id=document.native_id, status=document.status
-                )
+                envelope = self._envelope("detail", record_type, native_id=document.native_id, status=document.status)
                 writer.append(envelope, document.body or b"null", checked=True)
                 yield document
 

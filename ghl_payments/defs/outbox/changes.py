@@ -3,8 +3,6 @@
 What becomes a change is decided in `sql/outbox/changes.sql`.
 """
 
-from typing import Any
-
 import dagster as dg
 
 from ghl_payments.connectors.registry import describe_targets
@@ -40,7 +38,9 @@ def changes() -> dg.Definitions:
                 counts = outbox.plan(con, target, turn.location.id, as_of=turn.as_of, turn_id=turn.turn_id)
                 for state, count in counts.items():
                     states[state] = states.get(state, 0) + count
-            brakes = con.execute("select connection, brake, record_type, reason from outbox.brakes where active").fetchall()
+            brakes = con.execute(
+                "select connection, brake, record_type, reason from outbox.brakes where active"
+            ).fetchall()
             check = contract_result(con, KEY, ["outbox.changes"], turn.location.id)
             schema = column_schema(con, "outbox.changes")
         for connection, brake, record_type, reason in brakes:

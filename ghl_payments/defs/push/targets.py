@@ -4,7 +4,6 @@ A new system's push comes from its connector; nothing is listed here.
 """
 
 import asyncio
-from typing import Any
 
 import dagster as dg
 

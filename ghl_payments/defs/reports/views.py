@@ -3,8 +3,6 @@
 A further report is a view in `sql/reports/` and its name in `warehouse/publish.py`.
 """
 
-from typing import Any
-
 import dagster as dg
 
 from ghl_payments.connectors.registry import target_systems

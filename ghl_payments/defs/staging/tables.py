@@ -3,8 +3,6 @@
 A further staging table is a file in `sql/staging/`, a contract in `warehouse/schemas.py` and its upstreams here.
 """
 
-from typing import Any
-
 import dagster as dg
 
 from ghl_payments.defs.checks import column_schema, contract_result, contract_spec
