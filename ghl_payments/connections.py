@@ -51,6 +51,11 @@ class Connection(_Strict):
     credentials: dict[str, str] = Field(default_factory=dict)
     brakes: Brakes = Brakes()
 
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _bare_off(cls, value: object) -> object:
+        return "off" if value is False else value  # as YAML reads a bare off
+
     @field_validator("base_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
@@ -116,6 +121,10 @@ class ConnectionsFile(_Strict):
                 if name not in self.connections:
                     msg = f"location {location.id} names the connection {name!r}, which is not under `connections`"
                     raise ValueError(msg)
+            systems = [self.connections[name].system for name in location.targets]
+            if len(set(systems)) < len(systems):
+                msg = f"location {location.id} has two targets of one system; a location has one of each"
+                raise ValueError(msg)
         return self
 
 
@@ -132,7 +141,11 @@ def is_loopback(url: str) -> bool:
 
 def read_connections(path: Path) -> ConnectionsFile:
     """A validated connections file; every error names the file, the line and the remedy."""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read as a UTF-8 text file ({type(error).__name__})"
+        raise SettingsError(msg) from None
     try:
         document = yaml.safe_load(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 MAX_SENDS = 3
 """Requests for one change in one push; a target that loses every answer is left for the next turn."""
+
+
+LOCK_SECONDS = 3600.0
+"""A push at a vendor's limit takes long, and another location's turn to push is no failure."""
 
 
 class ConnectionBusyError(RuntimeError):
@@ -64,7 +68,7 @@ class Push:
     location_id: str
     settle_seconds: float
     lock_folder: Path
-    lock_timeout_seconds: float = 120.0
+    lock_timeout_seconds: float = LOCK_SECONDS
     result: PushResult = field(default_factory=PushResult)
     _sends: dict[str, int] = field(default_factory=dict)
 
@@ -98,10 +102,12 @@ class Push:
         if not claimed:
             return False
         results = [await self._send(change) for change in claimed]
+        with self.warehouse.open() as con:
+            outbox.record(con, results, as_of=datetime.now(UTC))
         path = self._file("read-back")
         sent = [(c, r) for c, r in zip(claimed, results, strict=True) if r.outcome == "sent" and r.native_id]
         await self._read_back([(c.record_type, str(r.native_id)) for c, r in sent], path)
-        await self._judge([c for c, _ in sent], path, settled=self.settle_seconds == 0, results=results)
+        await self._judge([c for c, _ in sent], path, settled=self.settle_seconds == 0)
         if self.settle_seconds > 0:
             await self._second_look(sent)
         if any(result.outcome == "unknown" for result in results):
@@ -150,17 +156,10 @@ class Push:
         for number, (record_type, ids) in enumerate(sorted(by_type.items())):
             await self.connector.read_details(record_type, ids, path.with_name(f"{number}-{path.name}"))
 
-    async def _judge(
-        self, changes: list[ClaimedChange], path: Path, *, settled: bool, results: Sequence[SendResult] = ()
-    ) -> None:
-        """Store what was answered, then judge by what was read back; the file is opened once for both."""
-        if not changes and not results:
+    async def _judge(self, changes: list[ClaimedChange], path: Path, *, settled: bool) -> None:
+        if not changes:
             return
         with self.warehouse.open() as con:
-            if results:
-                outbox.record(con, results, as_of=datetime.now(UTC))
-            if not changes:
-                return
             for file in sorted(path.parent.glob(f"*-{path.name}")):
                 load_documents(con, file, self.target.connection, datetime.now(UTC))
             derive_actual(con, self.target, {change.record_type for change in changes})

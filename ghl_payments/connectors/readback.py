@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 SAME_TURN = timedelta(hours=1)
 """A turn that takes longer reads the connection again for its later locations."""
 
-MAX_ABSENCES = 50
+MAX_ABSENCES = 200
 """More records of one type than this gone at once look like a fault of the answer, which the brake holds."""
 
 
@@ -71,6 +71,10 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
     metrics["absences"] = {"asked": await _confirm_absences(back)}
     with back.warehouse.open() as con:
         derive_actual(con, back.target)
+        # Only now is the reading finished, so that another location of this turn may take it as done.
+        con.execute(
+            "update actual.reads set turn_id = ? where connection = ?", [back.turn_id, back.target.connection]
+        )
     return metrics
 
 
@@ -87,7 +91,7 @@ def _metrics(certificate: ReadCertificate) -> dict[str, Any]:
 def _read_this_turn(con: duckdb.DuckDBPyConnection, back: ReadBack) -> dict[str, dict[str, Any]]:
     rows = con.execute(
         "select record_type, rows, declared, pages, complete, reason from actual.reads "
-        "where connection = ? and turn_id = ? and read_at > ?",
+        "where connection = ? and turn_id = ? and read_at > ? and complete",
         [back.target.connection, back.turn_id, naive(datetime.now(UTC) - SAME_TURN)],
     ).fetchall()
     names = ("rows", "declared", "pages", "complete", "reason")
@@ -98,7 +102,7 @@ def _store_certificate(con: duckdb.DuckDBPyConnection, back: ReadBack, certifica
     con.execute(
         "insert or replace into actual.reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            back.target.connection, certificate.record_type, back.turn_id, certificate.rows, certificate.unique_ids,
+            back.target.connection, certificate.record_type, None, certificate.rows, certificate.unique_ids,
             certificate.declared, certificate.pages, certificate.attempts, certificate.complete, certificate.reason,
             naive(datetime.now(UTC)),
         ],

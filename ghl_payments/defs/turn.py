@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import dagster as dg
 
-from ghl_payments.connections import Location, SettingsError
+from ghl_payments.connections import Connection, Location, SettingsError
 from ghl_payments.connectors.push import ConnectionBusyError
 from ghl_payments.settings import Settings, load_settings
 from ghl_payments.transport.errors import ApiError, Unreachable
@@ -41,12 +42,21 @@ class Turn:
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse of these settings; ForeignWarehouseError when it holds data of other sources."""
     warehouse = Warehouse(settings.warehouse, settings.lock_timeout_seconds, settings.memory_limit)
-    sources = {("connection", name): item.base_url for name, item in settings.connections.items()}
+    sources = {("connection", name): _account(settings, item) for name, item in settings.connections.items()}
     sources |= {
         ("location", place.id): settings.connection(place.ghl.connection).base_url for place in settings.locations
     }
     _claim_once(warehouse, frozenset(sources.items()))
     return warehouse
+
+
+def _account(settings: Settings, connection: Connection) -> str:
+    """Which account a connection is: its address, and a hash of who signs in where (a rotated secret is no other)."""
+    roles = [role for role in ("tenant", "client_id") if role in connection.credentials]
+    who = [settings.secrets[name].get_secret_value() for role in roles
+           if (name := connection.credentials[role]) in settings.secrets]  # fmt: skip
+    digest = f" #{sha256('/'.join(who).encode()).hexdigest()[:12]}" if who else ""
+    return connection.base_url + digest
 
 
 @cache

@@ -57,10 +57,19 @@ def derive(books: Ledgers) -> Wanted:
             invoices.setdefault(txn.invoice_key, []).append(txn)
     for key, charges in invoices.items():
         charges.sort(key=lambda txn: (txn.created, txn.id))
+        charges = _in_one_currency(wanted, charges)
         _want_invoice(wanted, books, key, charges)
         for txn in charges:
             _want_payment(wanted, books, key, txn)
     return wanted
+
+
+def _in_one_currency(wanted: Wanted, charges: list[Transaction]) -> list[Transaction]:
+    """The charges in the currency of the first; an invoice has one, so the others have no place on it."""
+    for txn in charges:
+        if txn.currency != charges[0].currency:
+            wanted.unrepresentable["invoice_payment", ghl_key("txn", txn.id)] = (txn.minor, txn.currency)
+    return [txn for txn in charges if txn.currency == charges[0].currency]
 
 
 def order_of(books: Ledgers, txn: Transaction) -> Order | None:

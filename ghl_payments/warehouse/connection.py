@@ -41,7 +41,8 @@ class Warehouse:
 
         WarehouseBusyError after `lock_timeout_seconds`, naming the file and the remedy.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Customers' rows stand in it and beside it: nobody else on the machine needs to read them.
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(f"{self.path}.lock")
         try:
             lock.acquire(timeout=0)

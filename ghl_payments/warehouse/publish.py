@@ -38,8 +38,9 @@ def publish(warehouse: Warehouse, published: Path) -> int:
         for report in REPORTS:
             run(con, f"reports/{report}")
         con.execute("checkpoint")
+        # Inside the lock, so that two runs never write one temporary file.
         shutil.copyfile(warehouse.path, partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(published)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(published)
     return published.stat().st_size

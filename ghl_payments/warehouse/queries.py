@@ -15,7 +15,13 @@ import duckdb
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 
 
-_QUOTES_NOTHING = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
+_QUOTES_NOTHING = (
+    duckdb.NotImplementedException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+)
 
 
 class SqlStepError(RuntimeError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -114,7 +114,7 @@ def compare_target(
     text = sql("reconciliation/target_diffs").replace("TARGET_dangling", f"{target.system}_dangling")
     run_text(con, text, keys, step="sql/reconciliation/target_diffs.sql")
     for record_type in target.mapping.record_types:
-        run(con, "reconciliation/blocked_diffs", {"record_type": record_type})
+        run(con, "reconciliation/blocked_diffs", {**keys, "record_type": record_type})
 
 
 def reconcile_target(
@@ -129,6 +129,7 @@ def reconcile_target(
         "live": target.live,
         "as_of": naive(as_of),
         "ghl_complete": False,
+        "judged_until": naive(as_of),
     }
     con.execute("begin")
     run(con, "reconciliation/found_diffs", keys)
@@ -137,10 +138,15 @@ def reconcile_target(
     return {kind: int(count) for kind, count in counts}
 
 
-def reconcile_invariants(con: duckdb.DuckDBPyConnection, location_id: str, *, as_of: datetime) -> dict[str, int]:
+def reconcile_invariants(
+    con: duckdb.DuckDBPyConnection, location_id: str, *, as_of: datetime, lag_seconds: int
+) -> dict[str, int]:
     """Bring the diffs inside GHL up to date from `reconciliation.invariants`; counts by kind."""
     complete = con.execute(
-        "select coalesce(bool_and(complete), false) from raw.slices where location_id = ?", [location_id]
+        "select coalesce(bool_and(complete), false) and not exists ("
+        "select 1 from raw.sweeps as w where w.location_id = $1 and w.unfiltered_total <> w.sum_of_slices) "
+        "from raw.slices where location_id = $1",
+        [location_id],
     ).fetchone()
     keys = {
         "connection": None,
@@ -148,6 +154,7 @@ def reconcile_invariants(con: duckdb.DuckDBPyConnection, location_id: str, *, as
         "system": "ghl",
         "as_of": naive(as_of),
         "ghl_complete": bool(complete and complete[0]),
+        "judged_until": naive(as_of - timedelta(seconds=lag_seconds)),
     }
     con.execute("begin")
     run(con, "reconciliation/found_invariants", keys)

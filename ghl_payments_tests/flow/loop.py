@@ -87,32 +87,29 @@ class Loop:
         assert result.failures
         return "\n".join(text for texts in result.failures.values() for text in texts)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """The command line in a process of its own."""
+    @contextmanager
+    def process(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """The command line in a process of its own, which ends with the block at the latest."""
         command = [sys.executable, "-c", "from ghl_payments.cli import main; main()", *words]
-        return subprocess.Popen(
+        with subprocess.Popen(
             command, env=self.env, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """The command line to its end."""
-        process = self.start(*words)
-        try:
+        with self.process(*words) as process:
             out, err = process.communicate(timeout=120)
-        finally:
-            process.kill()
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
+            return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def killed_run(self, when: Callable[[], bool]) -> None:
         """`ghl-payments run`, ended by SIGKILL at the moment when `when` is true."""
-        process = self.start("run", "--json")
-        try:
+        with self.process("run", "--json") as process:
             wait_until(lambda: process.poll() is not None or when())
-            alive = process.poll() is None
-        finally:
-            process.kill()
-            said = process.communicate()
-        assert alive, f"the run ended before it could be killed: {said}"
+            assert process.poll() is None, f"the run ended before it could be killed: {process.communicate()}"
 
     def diffs(self, **values: Any) -> list[Row]:
         """Published diffs, those that have all the given values."""

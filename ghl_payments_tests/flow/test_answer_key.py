@@ -19,3 +19,16 @@ def test_a_second_turn_without_outside_changes_has_no_effect_and_leaves_nothing_
     world.good_turn()
     assert as_key(world.diffs()) == as_key(world.sandbox.answer_key())
     converged(world)
+
+
+def test_every_shape_that_the_contracts_leave_open_gives_the_same_answer(loop: LoopFactory) -> None:
+    world = loop(seed=4, orders=60)
+    world.only_first_location()
+    world.policy("preview")
+    world.sandbox.switches(
+        ghl_detail_shape="array", ghl_not_found=400, ghl_date_filter="wider", halo_bare_arrays=True,
+        halo_ignored_filters=["order", "table_id", "third_party_id", "search"],
+    )  # fmt: skip
+    world.good_turn()
+    here = [row for row in world.sandbox.answer_key() if row["location_id"] == world.locations[0]]
+    assert as_key(world.diffs()) == as_key(here)

@@ -14,8 +14,6 @@ from ghl_payments_tests.flow.loop import Loop, Row, one_effect_each, settled
 from ghl_payments_tests.flow.shop import LONG_AGO, NATIVE, Document, charge, order, shop
 from ghl_payments_tests.running_sandbox import SandboxPool
 
-pytestmark = pytest.mark.xdist_group(__name__)  # one process for all of them, as they share a story that takes its time
-
 
 @dataclass(frozen=True)
 class Story:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ghl_payments_tests.flow.conftest import LoopFactory
-from ghl_payments_tests.flow.loop import settled
+from ghl_payments_tests.flow.loop import settled, wait_until
 from ghl_payments_tests.flow.shop import NATIVE, charge, order, shop
 from ghl_payments_tests.running_sandbox import ROOT
 
@@ -49,16 +49,23 @@ def test_a_warehouse_of_another_account_is_refused_and_left_alone(loop: LoopFact
 def test_a_location_with_a_wrong_token_fails_alone(loop: LoopFactory) -> None:
     world = loop(seed=5, orders=60)
     good, bad = world.locations
-    world.env["GHL_TOKEN_2"] = "pit-not-the-right-one"
+    right = world.env["GHL_TOKEN_2"]
+    world.env["GHL_TOKEN_2"] = world.env["GHL_TOKEN_1"]
     result = world.turn()
     assert set(result.failures) == {bad}
-    assert any("Unauthorised" in text for text in result.failures[bad])
+    assert "Forbidden" in result.failures[bad][0]
     key = [row for row in world.sandbox.answer_key() if row["location_id"] == good]
     found = {(row["key"], row["kind"], row["class"]) for row in world.diffs()}
     assert found == {(row["key"], row["kind"], row["class"]) for row in key}
     assert {row["location_id"] for row in world.changes()} == {good}
     assert world.states().keys() == {"verified"}
     assert world.open_pushable() == 0
+
+    world.env["GHL_TOKEN_2"] = "pit-of-nobody"
+    said = "".join(world.turn(bad).failures[bad])
+    assert "Unauthorised" in said
+    assert right not in said
+    assert "pit-of-nobody" not in said
 
 
 def test_one_id_in_two_locations_makes_two_records_that_never_meet(loop: LoopFactory) -> None:
@@ -82,15 +89,27 @@ def test_one_id_in_two_locations_makes_two_records_that_never_meet(loop: LoopFac
 def test_two_runs_at_once_wait_for_each_other_and_write_everything_once(loop: LoopFactory) -> None:
     shop_loop = loop(state=shop(1, 2))
     shutil.copy(ROOT / "dagster.yaml", Path(shop_loop.folder))
-    processes = [shop_loop.start("run", "--json") for _ in range(2)]
-    try:
-        said = [process.communicate(timeout=120) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for process, (out, err) in zip(processes, said, strict=True):
-        assert process.returncode in (0, 1), (out, err)
+    with shop_loop.process("run", "--json") as one, shop_loop.process("run", "--json") as other:
+        said = [process.communicate(timeout=120) for process in (one, other)]
+        assert {one.returncode, other.returncode} <= {0, 1}, said
+    for out, err in said:
         assert json.loads(out)["failures"] == {}
-        assert "lock" not in err.lower()
+        assert "Could not set lock" not in err
     settled(shop_loop)
     assert shop_loop.states() == {"verified": 10}
+
+
+def test_a_reading_that_is_older_than_another_runs_writes_does_not_write_them_again(loop: LoopFactory) -> None:
+    shop_loop = loop(state=shop(1))
+    slow = shop_loop.sandbox.fault(
+        "latency", seconds=12, when="after", system="halo", method="GET", path="/api/Client", times=1
+    )
+    with shop_loop.process("run", "--json") as process:
+        wait_until(lambda: shop_loop.sandbox.control("GET", "/faults")[0]["struck"] == slow["struck"] + 1)
+        shop_loop.good_turn()
+        settled(shop_loop)
+        said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    settled(shop_loop)
+    assert shop_loop.states() == {"verified": 5}
+    assert shop_loop.diffs(state="open") == []

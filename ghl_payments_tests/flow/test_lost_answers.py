@@ -70,6 +70,25 @@ def test_a_server_error_before_the_commit_is_sent_again_and_applied_once(loop: L
     assert sum(row["attempts"] for row in shop_loop.changes(state="verified")) == 8 + 8
 
 
+def test_a_target_that_fails_every_time_is_left_alone_after_a_few_tries_and_done_in_the_next_run(
+    loop: LoopFactory,
+) -> None:
+    shop_loop = loop(state=shop(1))
+    shop_loop.sandbox.fault("status", status=409, system="halo", method="POST", path="/api/Client", times=1)
+    shop_loop.sandbox.fault("status", status=500, system="halo", method="POST", path="/api/Users")
+    shop_loop.good_turn()
+    assert shop_loop.states() == {"verified": 1, "unknown": 1, "approved": 3}
+    tries = {row["record_type"]: row["attempts"] for row in shop_loop.changes()}
+    assert tries["client"] == 2
+    assert tries["user"] <= 4
+    assert tries["sales_order"] == 0
+
+    shop_loop.sandbox.clear_faults()
+    shop_loop.good_turn()
+    settled(shop_loop)
+    assert shop_loop.states() == {"verified": 5}
+
+
 def test_a_target_that_shows_old_values_for_a_while_is_given_time_before_it_is_judged(loop: LoopFactory) -> None:
     shop_loop = loop(state=shop(1))
     shop_loop.env["GHL_PAYMENTS_SETTLE_SECONDS"] = "1.5"

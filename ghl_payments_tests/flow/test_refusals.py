@@ -110,5 +110,3 @@ def test_a_target_that_stores_something_else_than_was_sent_is_not_written_for_ev
     before = len(shop_loop.sandbox.effects())
     shop_loop.good_turn()
     assert len(shop_loop.sandbox.effects()) == before
-
-

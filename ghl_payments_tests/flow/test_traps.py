@@ -16,8 +16,6 @@ from ghl_payments_tests.running_sandbox import SandboxPool
 
 LATER, LATEST = "2026-11-10T09:00:00.000Z", "2026-11-12T09:00:00.000Z"
 
-pytestmark = pytest.mark.xdist_group(__name__)  # one process for all of them, as they share a story that takes its time
-
 
 @dataclass
 class Story:
@@ -43,7 +41,7 @@ def story(sandbox_pool: SandboxPool, tmp_path_factory: pytest.TempPathFactory) -
     loop.only_first_location()
     told = Story(loop)
     sandbox.put_state(shop(
-        known=[1, 2, 3], location_id=loop.locations[0],
+        known=[1, 2, 3, 4], location_id=loop.locations[0],
         orders=[order(8, liveMode=False), order(9, markAsTest=True)],
         transactions=[charge(8, liveMode=False), charge(9, markAsTest=True)],
     ))  # fmt: skip
@@ -58,6 +56,7 @@ def story(sandbox_pool: SandboxPool, tmp_path_factory: pytest.TempPathFactory) -
 
     state = sandbox.state()
     _refund(state, 70, LATEST)
+    _delete_purchase(state, 4)
     sandbox.put_state(state)
     told.turn()
     yield told
@@ -83,6 +82,12 @@ def _merge_contact(state: dict[str, Any]) -> None:
     place = state["ghl"]["locations"][0]
     place["orders"].append(order(33))
     place["transactions"].append(charge(33, mergedFromContactId="contact3"))
+
+
+def _delete_purchase(state: dict[str, Any], number: int) -> None:
+    place = state["ghl"]["locations"][0]
+    for stream, name in (("orders", f"order{number}"), ("transactions", f"txn{number}")):
+        place[stream] = [doc for doc in place[stream] if doc["_id"] != name]
 
 
 def _doc(state: dict[str, Any], stream: str, record_id: str) -> dict[str, Any]:
@@ -145,13 +150,22 @@ def test_a_refund_is_reported_with_its_amount_and_changes_nothing_in_the_target(
     assert story.effects[2] == []
 
 
+def test_what_is_deleted_in_ghl_is_reported_as_an_orphan_and_never_deleted_in_the_target(story: Story) -> None:
+    orphans = {(row["record_type"], row["key"]): row["reason"] for row in story.loop.diffs(kind="missing_in_source")}
+    assert orphans.keys() == {
+        ("sales_order", "ghl:order:order4"), ("invoice", "ghl:order:order4"), ("invoice_payment", "ghl:txn:txn4")
+    }  # fmt: skip
+    assert all("asked for by id" in reason for reason in orphans.values())
+    assert story.effects[2] == []
+
+
 def test_a_world_that_agrees_again_has_nothing_left_to_push(story: Story) -> None:
     assert story.loop.open_pushable() == 0
     assert story.loop.states().keys() == {"verified"}
 
 
 def test_the_same_data_gives_the_same_answer_for_the_same_instant_wherever_and_whenever_it_is_run(
-    loop: LoopFactory
+    loop: LoopFactory,
 ) -> None:
     """The second run has another clock offset and another warehouse; only GHL_PAYMENTS_AS_OF is the same."""
     first = loop(state=shop())

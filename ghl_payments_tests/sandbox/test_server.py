@@ -59,7 +59,7 @@ def test_the_env_file_points_at_this_sandbox_and_a_home_of_its_own(tmp_path: Pat
     process = start_process("--port", 0, "--orders", 0, "--write-env", path, "--now", "2026-01-02T03:04:05Z")
     base_url = ready_line(process)["base_url"]
     process.terminate()
-    process.wait(5)
+    process.communicate(timeout=5)
     values = dict(line.split("=", 1) for line in path.read_text().splitlines())
     home = tmp_path / "demo.d"
     assert values["GHL_PAYMENTS_HOME"] == str(home)
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_bytes_in_state_and_pages() -> None:
                               params={"altId": location["id"], "altType": "location", "limit": 100})
             answers.append((client.get("/_sandbox/state").content, page.content))
         process.terminate()
-        process.wait(5)
+        process.communicate(timeout=5)
     assert page.json()["totalCount"] > 10
     assert answers[0] == answers[1]
 

@@ -154,7 +154,7 @@ class Desk:
         reconcile.derive_desired(self.con, [self.halo], location_id)
         reconcile.find_invariants(self.con, location_id, as_of=now, lag_seconds=lag_seconds)
         reconcile.reconcile_target(self.con, self.halo, location_id, as_of=now, lag_seconds=lag_seconds)
-        reconcile.reconcile_invariants(self.con, location_id, as_of=now)
+        reconcile.reconcile_invariants(self.con, location_id, as_of=now, lag_seconds=lag_seconds)
         return self.diffs(location_id)
 
     def ask_for_absent(self, location_id: str = LOCATION) -> bool:

@@ -8,21 +8,26 @@ with accepted as (
 )
 
 select
-    r.record_type, r.rows as observed, coalesce(b.baseline, a.rows) as baseline, r.read_at,
+    r.record_type, r.rows as observed, coalesce(b.baseline, a.rows) as baseline, r.read_at, r.complete,
     case
         when not r.complete then null
-        when r.rows = 0 and coalesce(a.rows, 1) > 0 then 'empty_answer'
+        when r.rows = 0 and t.record_type is not null and coalesce(a.rows, 1) > 0 then 'empty_answer'
+        -- Cross-references and the like may well be none at first, but not once records carry our keys.
+        when r.rows = 0 and (a.rows > 0 or exists (
+            select 1 from actual.records as k where k.connection = $connection and k.key is not null
+        )) and coalesce(a.rows, 1) > 0 then 'empty_answer'
         when a.rows >= 5 and r.rows < a.rows * $shrink_share then 'shrunken_answer'
     end as brake
 from actual.reads as r
-inner join target_types as t on t.record_type = r.record_type
+left join target_types as t on t.record_type = r.record_type
 left join accepted as a on a.record_type = r.record_type
 left join outbox.brakes as b on b.connection = $connection and b.record_type = r.record_type and b.active
 where r.connection = $connection;
 
 update outbox.brakes as b set active = false
 from brake_verdicts as v
-where b.connection = $connection and b.record_type = v.record_type and b.active and v.brake is distinct from b.brake;
+where b.connection = $connection and b.record_type = v.record_type and b.active and v.complete
+    and v.brake is distinct from b.brake;
 
 insert or replace into outbox.brakes
 select $connection, v.brake, v.record_type,

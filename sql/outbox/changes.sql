@@ -49,11 +49,19 @@ where not exists (
             and c.key = g.key and (
                 c.state in ('claimed', 'sent', 'unknown')
                 or (
-                    c.state = 'refused' and c.operation = g.operation and c.desired_hash = w.hash
-                    and c.mapping_hash = $mapping_hash
+                    c.state = 'refused' and c.operation = g.operation
+                    and ((c.desired_hash = w.hash and c.mapping_hash = $mapping_hash) or (
+                        -- Something was created and did not come out as sent: one more would not either.
+                        c.operation = 'create' and c.native_id is not null
+                    ))
                 )
             )
-    );
+    )
+    and not (g.operation = 'create' and exists (
+        select 1 from actual.records as h
+        where h.connection = $connection and h.location_id = $location_id and h.record_type = g.record_type
+            and h.key = g.key
+    ));
 
 update outbox.changes as c set state = 'superseded', moved_at = $as_of, reason = 'the plan changed before it was sent'
 where c.connection = $connection and c.location_id = $location_id and c.state in ('planned', 'approved', 'held')
@@ -108,7 +116,7 @@ where connection = $connection and location_id = $location_id and $policy = 'aut
 
 update outbox.changes set state = 'planned', moved_at = $as_of, reason = null
 where connection = $connection and location_id = $location_id and $policy <> 'auto' and (
-    (state = 'held' and not $braked) or (state = 'approved' and $policy in ('preview', 'off'))
+    (state = 'held' and not $braked) or state = 'approved'
 );
 
 update outbox.changes set state = 'held', moved_at = $as_of, reason = $brake_reason

@@ -58,6 +58,16 @@ with waiting as (
             where r.connection = $connection and r.record_type = c.record_type and r.complete
         )
         and not exists (
+            -- Neither a list that was not whole nor one of yesterday says what may be written today.
+            select 1 from actual.reads as r
+            where r.connection = $connection and (not r.complete or r.read_at < $as_of::timestamp - interval 12 hours)
+        )
+        and not (c.operation = 'create' and exists (
+            select 1 from actual.records as h
+            where h.connection = $connection and h.location_id = $location_id and h.record_type = c.record_type
+                and h.key = c.key
+        ))
+        and not exists (
             select 1 from staging.orders as o
             where o.location_id = $location_id and c.key = 'ghl:order:' || o.order_id and not o.detail_is_current
         )

@@ -15,6 +15,22 @@ with charges as (
         on o.location_id = t.location_id and o.order_id = t.entity_id and t.entity_type = 'order' and o.live
     where t.location_id = $location_id and t.status in ('succeeded', 'refunded')
         and plain_decimal(t.amount_text) > 0
+),
+
+judged as (
+    select *, case
+        when amount_minor is null then 'the amount has more decimals than ' || currency || ' has'
+        when payer_id is null then 'the charge has no contact'
+    end as own_reason
+    from charges
+),
+
+-- An invoice has one currency, that of its first charge; a target's payment has none of its own.
+grouped as (
+    select *, first_value(currency) over (
+        partition by live, invoice_key, own_reason is null order by created_at, transaction_id
+    ) as invoice_currency
+    from judged
 )
 
 select
@@ -22,16 +38,17 @@ select
     'ghl:contact:' || payer_id as contact_key, invoice_key, amount_minor, amount_text, currency,
     refunded_minor, status, entity_type, entity_id, subscription_id, charge_id, provider, is_renewal,
     created_at, updated_at,
-    case
-        when amount_minor is null then 'the amount has more decimals than ' || currency || ' has'
-        when payer_id is null then 'the charge has no contact'
-    end as reason,
+    coalesce(
+        own_reason,
+        case when currency <> invoice_currency
+            then 'the charge is in ' || currency || ', its invoice in ' || invoice_currency end
+    ) as reason,
     case
         when status = 'refunded' and refunded_minor = 0 then amount_minor
         else refunded_minor
     end as refund_minor,
     status = 'refunded' or plain_decimal(refunded_text) is distinct from 0 as is_refunded
-from charges;
+from grouped;
 
 -- A charge or refund that no target record can hold, one row a transaction.
 create or replace temp table canonical_exceptions as

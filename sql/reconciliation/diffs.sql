@@ -18,11 +18,14 @@ update reconciliation.diffs as d set state = 'closed', closed_at = $as_of
 where d.location_id = $location_id and d.system = $system and d.connection is not distinct from $connection
     and d.state in ('open', 'ignored') and d.diff_id not in (select diff_id from found_diffs)
     and (
-        ($connection is null and $ghl_complete)
-        or exists (
-            select 1 from actual.reads as r
-            where r.connection = d.connection and r.record_type = d.record_type and r.complete
-        )
+        -- What changed within the lag was not judged, and what was not judged is not settled.
+        ($connection is null and $ghl_complete and not exists (
+            select 1 from staging.orders as o
+            where o.location_id = $location_id and d.key = 'ghl:order:' || o.order_id and o.updated_at > $judged_until
+        ))
+        or coalesce((
+            select bool_and(r.complete) from actual.reads as r where r.connection = d.connection
+        ), false)
     );
 
 select kind, count(*) from found_diffs group by kind order by kind;

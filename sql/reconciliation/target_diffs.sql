@@ -13,7 +13,12 @@ where connection = $connection and location_id = $location_id and key is not nul
 group by record_type, key;
 
 create or replace temp table target_wanted as
-select d.*, s.complete and s.record_type is not null as read_complete
+-- Keys may stand in another list than their record (cross-references), so a list counts only if all of them do.
+select
+    d.*,
+    s.record_type is not null and (
+        select bool_and(r.complete) from actual.reads as r where r.connection = $connection
+    ) as read_complete
 from reconciliation.desired as d
 left join actual.reads as s on s.connection = d.connection and s.record_type = d.record_type
 where d.connection = $connection and d.location_id = $location_id;
@@ -108,6 +113,19 @@ unverifiable as (
     )
 ),
 
+-- It was in the target's list once, is not any more, and nobody could ask for it by id: neither there nor gone.
+lost as (
+    select k.record_type, k.key, 'unverifiable' as kind, null::bigint as amount_minor, null::varchar as currency,
+        'it left the list of the target, and it was not asked for by id' as reason, []::varchar[] as native_ids
+    from actual.known_keys as k
+    inner join actual.documents as d
+        on d.connection = k.connection and d.record_type = k.record_type and d.native_id = k.native_id
+    left join target_found as f on f.record_type = k.record_type and f.key = k.key
+    where k.connection = $connection and k.location_id = $location_id and not d.present and not d.absent_confirmed
+        and f.key is null
+    group by k.record_type, k.key
+),
+
 duplicates as (
     select record_type, key, 'duplicate_in_target' as kind, sum_minor - first_minor as amount_minor, currency,
         copies || ' records carry this key' as reason, native_ids
@@ -135,7 +153,7 @@ first_of as (
     select * from (
         select *, row_number() over (partition by record_type, key order by rank) as place
         from (
-            select *, 1 as rank from unverifiable union all select *, 2 from duplicates
+            select *, 1 as rank from unverifiable union all select *, 1 from lost union all select *, 2 from duplicates
             union all select *, 3 from tests union all select *, 4 from gone
         )
     ) where place = 1

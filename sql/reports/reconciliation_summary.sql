@@ -6,15 +6,16 @@ with disputed as (
 ),
 
 held as (
-    select connection, location_id, record_type, key, count(*) as copies, sum(amount_minor)::bigint as amount_minor
-    from actual.records where key is not null group by all
+    select connection, location_id, record_type, key, count(*) as copies, min(currency) as currency,
+        case when min(currency) = max(currency) then sum(amount_minor)::bigint end as amount_minor
+    from actual.records where key is not null group by connection, location_id, record_type, key
 )
 
 select
     w.location_id, w.system, w.connection, w.record_type, w.currency,
     date_trunc('month', w.source_created_at)::date as month,
     count(*) as wanted, sum(w.amount_minor)::bigint as wanted_minor,
-    count(h.key) as held, sum(h.amount_minor)::bigint as held_minor,
+    count(h.key) as held, sum(h.amount_minor) filter (where h.currency = w.currency)::bigint as held_minor,
     count(*) filter (where h.copies = 1 and x.key is null) as matched,
     round(count(*) filter (where h.copies = 1 and x.key is null) / count(*), 4) as match_rate
 from reconciliation.desired as w

@@ -108,16 +108,19 @@ async def _pages(fetch: Fetch, take: Take, result: ListPass, concurrency: int) -
 
 
 async def _uncounted_pages(fetch: Fetch, take: Take, result: ListPass, first: ListPage) -> None:
-    """Bare arrays say nothing about the whole: read on until a page that is not full.
+    """Bare arrays say nothing about the whole, and a tenant may cap the page: read on until an empty page.
 
-    An endpoint that ignores paging answers everything each time, which a longer or repeated page gives away.
+    An endpoint that ignores paging answers everything each time, which a repeated page gives away.
     """
     page, page_no = first, 1
-    while len(page.rows) == PAGE_SIZE:
+    while page.rows:
         page_no += 1
         following = await fetch(page_no)
         if following.body == page.body:
-            result.reason = f"paging_ignored: every page holds the same {PAGE_SIZE} rows, so there may be more"
+            if len(page.rows) == PAGE_SIZE:
+                result.reason = f"paging_ignored: every page holds the same {PAGE_SIZE} rows, so there may be more"
+            return
+        if not following.rows:
             return
         page = following
         result.add(page)

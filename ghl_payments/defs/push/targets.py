@@ -61,7 +61,6 @@ async def _push(turn: Turn, system: TargetSystem, connection: Connection) -> Pus
             location_id=turn.location.id,
             settle_seconds=turn.settings.settle_seconds,
             lock_folder=turn.settings.home / "locks",
-            lock_timeout_seconds=turn.settings.lock_timeout_seconds,
         ).run()
     finally:
         await connector.aclose()

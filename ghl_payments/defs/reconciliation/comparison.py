@@ -50,7 +50,9 @@ def reconcile_all(turn: Turn) -> dict[str, dict[str, int]]:
             )
             for target in describe_targets(turn.settings, turn.location)
         }
-        counts["ghl"] = reconcile_invariants(con, turn.location.id, as_of=turn.as_of)
+        counts["ghl"] = reconcile_invariants(
+            con, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
+        )
     return counts
 
 
