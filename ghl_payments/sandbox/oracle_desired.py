@@ -57,9 +57,9 @@ def derive(books: Ledgers) -> Wanted:
             invoices.setdefault(txn.invoice_key, []).append(txn)
     for key, charges in invoices.items():
         charges.sort(key=lambda txn: (txn.created, txn.id))
-        charges = _in_one_currency(wanted, charges)
-        _want_invoice(wanted, books, key, charges)
-        for txn in charges:
+        kept = _in_one_currency(wanted, charges)
+        _want_invoice(wanted, books, key, kept)
+        for txn in kept:
             _want_payment(wanted, books, key, txn)
     return wanted
 

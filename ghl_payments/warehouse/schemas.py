@@ -98,7 +98,7 @@ CONTRACTS: dict[str, TableContract] = {
         }),
         _contract("staging.fulfillments", "location_id", ("order_id", "fulfillment_id"), {
             "order_id": _ID, "fulfillment_id": _ID, "created_at": _INSTANT,
-            "quantity": pa.Column("Float64", _rule("quantity_not_numeric", lambda s: s.fillna(0) >= 0), nullable=True),
+            "quantity_is_number": pa.Column("boolean", _rule("quantity_not_numeric", lambda s: s)),
         }),
         _contract("staging.transactions", "location_id", ("transaction_id",), {
             "transaction_id": _ID, "live": _FLAG, "currency": _CURRENCY, "amount_minor": _minor(),

@@ -144,11 +144,11 @@ def _with(rows: list[Row], values: Row) -> list[Row]:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Look every few milliseconds; an assertion fails when it does not come true in time."""
+    """Look twenty times a second; an assertion fails when it does not come true in time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 @contextmanager

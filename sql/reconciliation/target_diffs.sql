@@ -104,6 +104,16 @@ unverifiable as (
         on f.record_type = r.record_type and f.key = 'ghl:' || r.source || ':' || q.record_key
     where not coalesce(f.unreadable, false)
     union all
+    -- A parcel that cannot be read would otherwise be taken out of the target.
+    select distinct r.record_type, 'ghl:order:' || o.order_id, 'unverifiable', null::bigint, null::varchar,
+        'a fulfillment of it is in quarantine', coalesce(f.native_ids, [])
+    from staging.quarantine as q
+    inner join staging.orders as o
+        on o.location_id = q.owner and o.live = $live and starts_with(q.record_key, o.order_id || '/')
+    inner join target_types as r on r.source = 'order'
+    left join target_found as f on f.record_type = r.record_type and f.key = 'ghl:order:' || o.order_id
+    where q.owner = $location_id and q.table_name = 'staging.fulfillments' and not coalesce(f.unreadable, false)
+    union all
     select f.record_type, f.key, 'unverifiable', null, null, 'its GHL row is in quarantine', f.native_ids
     from target_found as f
     inner join target_sources as s on s.key = f.key and s.quarantined

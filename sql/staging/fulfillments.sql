@@ -24,6 +24,10 @@ select
     list_sum(list_transform(
         from_json(coalesce((parcel -> '$.items'), '[]'::json), '["JSON"]'), lambda i: try_cast((i ->> '$.qty') as double)
     )) as quantity,
+    len(list_filter(
+        from_json(coalesce((parcel -> '$.items'), '[]'::json), '["JSON"]'),
+        lambda i: coalesce(plain_decimal(i ->> '$.qty') < 0, true)
+    )) = 0 as quantity_is_number,
     instant(parcel ->> '$.createdAt') as created_at,
     instant(parcel ->> '$.updatedAt') as updated_at,
     parcel as payload

@@ -1,0 +1,87 @@
+"""The command line as a whole: help, exit codes, and errors of one line that say what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ghl_payments.cli import main
+from ghl_payments_tests.commands.support import run
+from ghl_payments_tests.conftest import SandboxFactory
+
+COMMANDS = {"changes", "check", "demo", "dev", "diffs", "release", "retry", "run", "sandbox", "status"}
+
+
+def test_help_names_every_command_with_a_sentence() -> None:
+    said = CliRunner().invoke(main, ["--help"]).output
+    assert set(main.commands) == COMMANDS
+    for name, command in main.commands.items():
+        assert f"  {name} " in said
+        assert command.help
+
+
+@pytest.mark.parametrize("words", [("status",), ("diffs", "--json"), ("changes",)])
+def test_without_a_published_copy_a_reading_command_says_how_to_get_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = run(tmp_path, *words)
+    assert done.returncode == 2
+    assert "`ghl-payments run` makes it" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("check",), ("run",), ("status",)])
+def test_a_malformed_connections_file_is_one_line_with_its_place_and_exit_code_2(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "connections.yaml").write_text("version: 1\nconections: {}\n", encoding="utf-8")
+    done = run(tmp_path, *words)
+    assert done.returncode == 2
+    assert "connections.yaml:2: conections" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_run_without_any_system_says_which_and_how_to_start_the_sandbox(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GHL_TOKEN_1=some-token\n", encoding="utf-8")
+    (tmp_path / "connections.yaml").write_text(nobody_there(), encoding="utf-8")
+    done = run(tmp_path, "run")
+    assert done.returncode == 2
+    assert "No connection to 127.0.0.1:9; nothing was sent." in done.stdout
+    assert "ghl-payments sandbox" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_check_answers_with_one_json_document_and_0_or_1(sandbox: SandboxFactory, tmp_path: Path) -> None:
+    running = sandbox(orders=60)
+    env_file = tmp_path / "own.env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in running.env.items()), encoding="utf-8")
+    done = run(tmp_path, "--env-file", str(env_file), "check", "--json")
+    assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, True)
+    running.fault("no_scope", scope="payments/orders.readonly")
+    done = run(tmp_path, "--env-file", str(env_file), "check", "--json")
+    assert (done.returncode, json.loads(done.stdout)["ok"]) == (1, False)
+    assert not any(value in done.stdout for name, value in running.env.items() if "TOKEN" in name or "SECRET" in name)
+
+
+def test_a_clock_for_the_sandbox_that_is_no_instant_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, "sandbox", "--port", "0", "--now", "tomorrow")
+    assert (done.returncode, "ISO 8601" in done.stdout) == (2, True)
+
+
+def nobody_there() -> str:
+    """A connections file whose systems are on a port where nobody listens."""
+    return (
+        "version: 1\n"
+        "connections:\n"
+        "  ghl: {system: ghl, base_url: 'http://127.0.0.1:9/ghl'}\n"
+        "  halo:\n"
+        "    system: halo\n"
+        "    base_url: http://127.0.0.1:9/halo\n"
+        "    credentials: {client_id: GHL_TOKEN_1, client_secret: GHL_TOKEN_1}\n"
+        "locations:\n"
+        "  - id: LOC1\n"
+        "    timezone: UTC\n"
+        "    ghl: {connection: ghl, token: GHL_TOKEN_1}\n"
+        "    targets: [halo]\n"
+    )
