@@ -115,8 +115,12 @@ class RunningSandbox:
     def halo(self, scope: str = "all") -> httpx.Client:
         """A client that is signed in to Halo."""
         halo = self.ready["systems"]["halo"]
-        form = {"grant_type": "client_credentials", "client_id": halo["client_id"],
-                "client_secret": halo["client_secret"], "scope": scope}
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": halo["client_id"],
+            "client_secret": halo["client_secret"],
+            "scope": scope,
+        }
         answer = self.http.post("/halo/auth/token", params={"tenant": halo["tenant"]}, data=form)
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         return loopback_client(f"{self.base_url}/halo", headers)

@@ -72,9 +72,7 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
     with back.warehouse.open() as con:
         derive_actual(con, back.target)
         # Only now is the reading finished, so that another location of this turn may take it as done.
-        con.execute(
-            "update actual.reads set turn_id = ? where connection = ?", [back.turn_id, back.target.connection]
-        )
+        con.execute("update actual.reads set turn_id = ? where connection = ?", [back.turn_id, back.target.connection])
     return metrics
 
 

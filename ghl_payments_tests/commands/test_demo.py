@@ -41,8 +41,8 @@ def test_an_interrupted_demo_stops_its_sandbox(tmp_path: Path, number: signal.Si
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Sandbox at http://127.0.0.1:")
-        # Two signals a moment apart, as an impatient person sends them, must not leave anything behind either.
-        assert eventually(lambda: len(descendants(process.pid)) > 0, 5)
+        # Dagster's own helpers show that the first turn is under way.
+        assert eventually(lambda: len(descendants(process.pid)) > 1, 30)
         started = descendants(process.pid)
         process.send_signal(number)
         process.communicate(timeout=20)

@@ -46,9 +46,7 @@ def with_ghl(
     return asyncio.run(main())
 
 
-def with_halo(
-    sandbox: RunningSandbox, use: Callable[[HaloConnector], Awaitable[Result]], **changed: str
-) -> Result:
+def with_halo(sandbox: RunningSandbox, use: Callable[[HaloConnector], Awaitable[Result]], **changed: str) -> Result:
     """Run `use` with a connector to the sandbox's tenant; `changed` replaces tenant, client_id or client_secret."""
     halo = sandbox.ready["systems"]["halo"] | changed
 

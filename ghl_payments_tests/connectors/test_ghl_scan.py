@@ -256,9 +256,7 @@ def test_one_bad_document_fails_alone(sandbox: SandboxFactory, tmp_path: Path) -
     assert list(result.failed) == [ids[2]]
 
 
-def test_an_outage_ends_the_details_instead_of_failing_them_one_by_one(
-    sandbox: SandboxFactory, tmp_path: Path
-) -> None:
+def test_an_outage_ends_the_details_instead_of_failing_them_one_by_one(sandbox: SandboxFactory, tmp_path: Path) -> None:
     running = sandbox()
     running.fault("status", system="ghl", status=503)
     with pytest.raises(errors.Transient):

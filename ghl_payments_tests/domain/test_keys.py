@@ -23,7 +23,9 @@ def test_an_order_is_known_by_its_id() -> None:
     assert ghl_key("order", "64f0c0ffee") == "ghl:order:64f0c0ffee"
 
 
-@pytest.mark.parametrize("text", ["", "ghl", "ghl:", "ghl:order", "ghl:order:", "ghl::x", "PO-1", "GHL:order:x", "xghl:order:x"])
+@pytest.mark.parametrize(
+    "text", ["", "ghl", "ghl:", "ghl:order", "ghl:order:", "ghl::x", "PO-1", "GHL:order:x", "xghl:order:x"]
+)
 def test_other_texts_are_no_keys_of_ours(text: str) -> None:
     assert parse_key(text) is None
 

@@ -31,7 +31,13 @@ def written(folder: Path, text: str) -> Path:
 def test_a_field_says_how_it_is_compared_and_who_may_write_it(tmp_path: Path) -> None:
     mapping = load_mapping(written(tmp_path, GOOD))
     rule = mapping.record_types["deal"].fields["total"]
-    assert (rule.field_class, rule.compare, rule.tolerance, rule.owner, rule.write) == ("amount", "minor", 0, "ghl", "always")
+    assert (rule.field_class, rule.compare, rule.tolerance, rule.owner, rule.write) == (
+        "amount",
+        "minor",
+        0,
+        "ghl",
+        "always",
+    )
 
 
 @pytest.mark.parametrize(("wrong", "right", "where", "what"), [
@@ -52,11 +58,13 @@ def test_a_wrong_value_is_refused_with_file_and_field(
 
 def test_every_wrong_field_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(MappingError) as refused:
-        load_mapping(written(tmp_path, GOOD.replace("version: 1", "version: x").replace("compare: minor", "compare: x")))
+        load_mapping(
+            written(tmp_path, GOOD.replace("version: 1", "version: x").replace("compare: minor", "compare: x"))
+        )
     assert len(str(refused.value).splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", ["system: [", "a: b: c", "system: \"x"])
+@pytest.mark.parametrize("text", ["system: [", "a: b: c", 'system: "x'])
 def test_a_file_that_is_no_yaml_is_refused_by_name(tmp_path: Path, text: str) -> None:
     with pytest.raises(MappingError, match=r"mapping\.yaml: not readable as YAML"):
         load_mapping(written(tmp_path, text))

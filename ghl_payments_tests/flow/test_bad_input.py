@@ -14,6 +14,8 @@ from ghl_payments_tests.flow.loop import Loop, Row, one_effect_each, settled
 from ghl_payments_tests.flow.shop import LONG_AGO, NATIVE, Document, charge, order, shop
 from ghl_payments_tests.running_sandbox import SandboxPool
 
+LATER = "2026-11-10T09:00:00.000Z"
+
 
 @dataclass(frozen=True)
 class Story:
@@ -130,25 +132,34 @@ def test_answers_that_are_cut_off_or_replaced_by_html_once_cost_another_request(
     assert shop_loop.sql("select * from raw.slices where not complete") == []
 
 
-def test_what_stays_unreadable_waits_and_the_rest_of_the_run_goes_on(loop: LoopFactory) -> None:
+def test_what_stays_unreadable_waits_and_says_so_and_the_rest_of_the_run_goes_on(loop: LoopFactory) -> None:
+    """While one of the target's lists is not whole nothing is written there; an order waits for its own detail only."""
     shop_loop = loop(state=shop(1, 2))
-    shop_loop.sandbox.fault("truncated_json", system="ghl", path="/payments/orders/order2")
     shop_loop.sandbox.fault("html", system="halo", method="GET", path="/api/InvoicePayment")
     shop_loop.good_turn()
     [read] = shop_loop.sql("select complete, reason from actual.reads where record_type = 'invoice_payment'")
     assert not read["complete"]
     assert "page_unreadable" in read["reason"]
+    assert shop_loop.sandbox.effects() == []
+    assert shop_loop.diffs(record_type="invoice_payment") == []
+    assert len(shop_loop.diffs(kind="missing_in_target")) == 8
+
+    state = shop_loop.sandbox.state()
+    place = state["ghl"]["locations"][0]
+    place["orders"] = [order(1), order(2, status="pending", updatedAt=LATER), order(3)]
+    place["transactions"].append(charge(3))
+    shop_loop.sandbox.put_state(state)
+    shop_loop.sandbox.fault("truncated_json", system="ghl", path="/payments/orders/order[23]")
+    shop_loop.good_turn()
     one_effect_each(shop_loop)
     written = {(row["record_type"], row["key"]) for row in shop_loop.sandbox.effects()}
-    assert ("sales_order", "ghl:order:order1") in written
-    assert ("sales_order", "ghl:order:order2") not in written
-    assert "invoice_payment" not in {record_type for record_type, _ in written}
-    assert shop_loop.diffs(record_type="invoice_payment") == []
+    assert {("sales_order", "ghl:order:order1"), ("invoice_payment", "ghl:txn:txn1")} <= written
+    assert not {key for _, key in written} & {"ghl:order:order2", "ghl:order:order3"}
 
     shop_loop.sandbox.clear_faults()
     shop_loop.good_turn()
     settled(shop_loop)
-    assert shop_loop.states()["verified"] == 10
+    assert shop_loop.states()["verified"] == 15
 
 
 def test_a_list_that_is_never_readable_ends_the_run_with_its_name_and_nothing_is_lost(loop: LoopFactory) -> None:

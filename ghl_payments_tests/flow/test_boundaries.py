@@ -93,6 +93,7 @@ def test_two_runs_at_once_wait_for_each_other_and_write_everything_once(loop: Lo
         said = [process.communicate(timeout=120) for process in (one, other)]
         assert {one.returncode, other.returncode} <= {0, 1}, said
     for out, err in said:
+        assert out, err
         assert json.loads(out)["failures"] == {}
         assert "Could not set lock" not in err
     settled(shop_loop)

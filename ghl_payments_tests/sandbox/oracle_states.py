@@ -28,8 +28,16 @@ def order(order_id: str = "o1", **changes: Any) -> Document:
     """A paid live order of 100.50 USD."""
     item = {"name": "Thing", "qty": 1, "price": {"_id": "p1", "amount": Decimal("100.5"), "currency": "USD"}}
     return {
-        "_id": order_id, "contactId": "c1", "currency": "USD", "amount": Decimal("100.5"), "status": "completed",
-        "paymentStatus": "paid", "liveMode": True, "markAsTest": False, "createdAt": OLD, "updatedAt": OLD,
+        "_id": order_id,
+        "contactId": "c1",
+        "currency": "USD",
+        "amount": Decimal("100.5"),
+        "status": "completed",
+        "paymentStatus": "paid",
+        "liveMode": True,
+        "markAsTest": False,
+        "createdAt": OLD,
+        "updatedAt": OLD,
         "items": [item],
     } | changes
 
@@ -37,29 +45,52 @@ def order(order_id: str = "o1", **changes: Any) -> Document:
 def txn(txn_id: str = "t1", **changes: Any) -> Document:
     """The charge of order `o1`."""
     return {
-        "_id": txn_id, "contactId": "c1", "currency": "USD", "amount": Decimal("100.5"), "status": "succeeded",
-        "liveMode": True, "markAsTest": False, "createdAt": OLD, "updatedAt": OLD, "entityType": "order",
-        "entityId": "o1", "amountRefunded": 0,
+        "_id": txn_id,
+        "contactId": "c1",
+        "currency": "USD",
+        "amount": Decimal("100.5"),
+        "status": "succeeded",
+        "liveMode": True,
+        "markAsTest": False,
+        "createdAt": OLD,
+        "updatedAt": OLD,
+        "entityType": "order",
+        "entityId": "o1",
+        "amountRefunded": 0,
     } | changes
 
 
 def parcel(parcel_id: str, created: str, qty: int, *trackings: Document) -> Document:
     """A fulfillment of `qty` units of price `p1`."""
-    return {"_id": parcel_id, "createdAt": created, "trackings": list(trackings),
-            "items": [{"_id": "p1", "price": {"_id": "p1"}, "qty": qty}]}
+    return {
+        "_id": parcel_id,
+        "createdAt": created,
+        "trackings": list(trackings),
+        "items": [{"_id": "p1", "price": {"_id": "p1"}, "qty": qty}],
+    }
 
 
 def location(orders: list[Document], transactions: list[Document], **parts: Any) -> Document:
     """One location of a state document."""
-    return {"id": LOCATION, "timezone": "Europe/Berlin", "token": "x", "orders": orders,
-            "transactions": transactions} | parts
+    return {
+        "id": LOCATION,
+        "timezone": "Europe/Berlin",
+        "token": "x",
+        "orders": orders,
+        "transactions": transactions,
+    } | parts
 
 
 def link(record_type: str, halo_id: int, key: str, location_id: str | None = LOCATION) -> Document:
     """A cross-reference."""
     table = {"client": 2, "user": 4, "invoice": 995, "sales_order": 996}[record_type]
-    return {"id": 100 * table + halo_id, "table_id": table, "halo_id": halo_id, "third_party_id": key,
-            "third_party_secondary_id": location_id}
+    return {
+        "id": 100 * table + halo_id,
+        "table_id": table,
+        "halo_id": halo_id,
+        "third_party_id": key,
+        "third_party_secondary_id": location_id,
+    }
 
 
 def custom(**values: str) -> list[Document]:
@@ -73,29 +104,60 @@ def agreed_halo() -> Document:
         "Currency": [{"id": 7, "code": "USD"}, {"id": 8, "code": "EUR"}],
         "Client": [{"id": 1, "name": "Contact 0001"}],
         "Users": [{"id": 2, "name": "Contact 0001", "client_id": 1}],
-        "SalesOrder": [{
-            "id": 3, "client_id": 1, "user_id": 2, "po_number": ORDER, "date": OLD, "currency_code": 7,
-            "total": Decimal("100.5"),
-            "customfields": custom(OrderId="o1", Status="completed", Amount="100.50", Currency="USD"),
-        }],
-        "Invoice": [{
-            "id": 4, "client_id": 1, "salesorder_id": 3, "thirdpartyinvoicenumber": ORDER, "invoice_date": OLD,
-            "currency_code": 7, "total": Decimal("100.5"),
-        }],
-        "InvoicePayment": [{
-            "id": 5, "invoice_id": 4, "client_id": 1, "date": OLD, "amount": Decimal("100.5"), "intent_id": TXN,
-            "thirdpartyid": TXN,
-        }],
-        "ExternalLink": [link("client", 1, CONTACT), link("user", 2, CONTACT), link("sales_order", 3, ORDER),
-                         link("invoice", 4, ORDER)],
+        "SalesOrder": [
+            {
+                "id": 3,
+                "client_id": 1,
+                "user_id": 2,
+                "po_number": ORDER,
+                "date": OLD,
+                "currency_code": 7,
+                "total": Decimal("100.5"),
+                "customfields": custom(OrderId="o1", Status="completed", Amount="100.50", Currency="USD"),
+            }
+        ],
+        "Invoice": [
+            {
+                "id": 4,
+                "client_id": 1,
+                "salesorder_id": 3,
+                "thirdpartyinvoicenumber": ORDER,
+                "invoice_date": OLD,
+                "currency_code": 7,
+                "total": Decimal("100.5"),
+            }
+        ],
+        "InvoicePayment": [
+            {
+                "id": 5,
+                "invoice_id": 4,
+                "client_id": 1,
+                "date": OLD,
+                "amount": Decimal("100.5"),
+                "intent_id": TXN,
+                "thirdpartyid": TXN,
+            }
+        ],
+        "ExternalLink": [
+            link("client", 1, CONTACT),
+            link("user", 2, CONTACT),
+            link("sales_order", 3, ORDER),
+            link("invoice", 4, ORDER),
+        ],
     }
 
 
-def state(*, orders: list[Document] | None = None, transactions: list[Document] | None = None,
-          halo: Document | None = None, **parts: Any) -> Document:
+def state(
+    *,
+    orders: list[Document] | None = None,
+    transactions: list[Document] | None = None,
+    halo: Document | None = None,
+    **parts: Any,
+) -> Document:
     """A whole state; the standard purchase in agreement unless told otherwise."""
-    place = location([order()] if orders is None else orders, [txn()] if transactions is None else transactions,
-                     **parts)
+    place = location(
+        [order()] if orders is None else orders, [txn()] if transactions is None else transactions, **parts
+    )
     return {"ghl": {"locations": [place]}, "halo": agreed_halo() if halo is None else halo}
 
 

@@ -12,8 +12,12 @@ def order(number: int, created: str, **changes: Any) -> Doc:
     return {
         "_id": f"{number:024x}",
         "contactId": f"contact{number:013d}",
-        "contactSnapshot": {"id": f"contact{number:013d}", "firstName": "Contact", "lastName": f"{number:04d}",
-                            "email": f"contact{number:04d}@example.com"},
+        "contactSnapshot": {
+            "id": f"contact{number:013d}",
+            "firstName": "Contact",
+            "lastName": f"{number:04d}",
+            "email": f"contact{number:04d}@example.com",
+        },
         "currency": "USD",
         "amount": 100,
         "amountSummary": {"subtotal": 110, "discount": 10, "tax": 0, "shipping": 0},
@@ -63,7 +67,9 @@ def halo_state(**tables: list[Doc]) -> Doc:
     basis: Doc = {
         "Client": [{"id": 1, "name": "Client One", "main_site_id": 1}],
         "Users": [{"id": 1, "name": "Contact 0001", "client_id": 1, "site_id": 1}],
-        "Currency": [{"id": 11, "code": "USD", "name": "US Dollar", "symbol": "$"},
-                     {"id": 12, "code": "JPY", "name": "Yen", "symbol": "¥"}],
+        "Currency": [
+            {"id": 11, "code": "USD", "name": "US Dollar", "symbol": "$"},
+            {"id": 12, "code": "JPY", "name": "Yen", "symbol": "¥"},
+        ],
     }
     return {"halo": basis | tables}

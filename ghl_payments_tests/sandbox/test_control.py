@@ -11,9 +11,12 @@ from ghl_payments_tests.sandbox.states import ghl_state, halo_state, order, tran
 def test_a_state_comes_back_as_it_was_put(sandbox: SandboxFactory) -> None:
     box = sandbox()
     box.put_state(
-        ghl_state(orders=[order(1, "2026-10-01T00:00:00.000Z", amount=Decimal("0.10"))],
-                  transactions=[transaction(1, "2026-10-01T00:00:00.000Z", _list={"paymentMethod": {}})],
-                  fulfillments={f"{1:024x}": [{"_id": "f1"}]}, providers=[{"_id": "p1"}])
+        ghl_state(
+            orders=[order(1, "2026-10-01T00:00:00.000Z", amount=Decimal("0.10"))],
+            transactions=[transaction(1, "2026-10-01T00:00:00.000Z", _list={"paymentMethod": {}})],
+            fulfillments={f"{1:024x}": [{"_id": "f1"}]},
+            providers=[{"_id": "p1"}],
+        )
         | halo_state(SalesOrder=[{"client_id": 1, "user_id": 1, "po_number": "ghl:order:1"}])
         | {"rankr": {"records": [{"id": 1}]}}
     )
@@ -28,12 +31,23 @@ def test_missing_ids_totals_tokens_and_tables_are_filled_in(sandbox: SandboxFact
     box = sandbox()
     lines = [{"name": "Thing", "quantity": 2, "price": Decimal("1.25")}]
     link = {"third_party_id": "ghl:order:1", "third_party_secondary_id": "L"}
-    box.put_state({"ghl": {"locations": [{"orders": []}]}} | halo_state(
-        SalesOrder=[{"id": 7, "client_id": 1, "lines": lines, "external_links": [link]},
-                    {"client_id": 1, "new_external_link": link, "total": "n/a", "lines": lines}],
-        Invoice=[{"client_id": 1, "thirdpartyinvoicenumber": "ghl:order:1",
-                  "lines": [{"qty_order": 1, "unit_price": 9}], "payments": [{"amount": 9, "intent_id": "ghl:txn:1"}]}],
-    ))
+    box.put_state(
+        {"ghl": {"locations": [{"orders": []}]}}
+        | halo_state(
+            SalesOrder=[
+                {"id": 7, "client_id": 1, "lines": lines, "external_links": [link]},
+                {"client_id": 1, "new_external_link": link, "total": "n/a", "lines": lines},
+            ],
+            Invoice=[
+                {
+                    "client_id": 1,
+                    "thirdpartyinvoicenumber": "ghl:order:1",
+                    "lines": [{"qty_order": 1, "unit_price": 9}],
+                    "payments": [{"amount": 9, "intent_id": "ghl:txn:1"}],
+                }
+            ],
+        )
+    )
     state = box.state()
     assert state["ghl"]["locations"][0]["id"] == box.location_id()
     halo = state["halo"]
@@ -91,7 +105,9 @@ def test_requests_are_logged_in_order_and_can_be_counted(sandbox: SandboxFactory
         ghl.get("/payments/nowhere")
     rows = box.requests()
     assert [(row["seq"], row["system"], row["method"], row["path"], row["status"]) for row in rows] == [
-        (1, "ghl", "GET", "/payments/orders", 200), (2, "ghl", "GET", "/payments/nowhere", 404)]
+        (1, "ghl", "GET", "/payments/orders", 200),
+        (2, "ghl", "GET", "/payments/nowhere", 404),
+    ]
     assert "limit=5" in rows[0]["query"]
     assert rows[0]["at_ms"] <= rows[1]["at_ms"]
     assert box.control("GET", "/requests?count=1") == {"count": 2}

@@ -47,8 +47,16 @@ def clients(halo: httpx.Client) -> int:
 
 
 def test_a_status_strikes_before_anything_is_written(box: RunningSandbox, halo: httpx.Client) -> None:
-    box.fault("status", status=503, system="halo", method="POST", path="/api/client", times=2, body={"error": "busy"},
-              headers={"Retry-After": "7"})
+    box.fault(
+        "status",
+        status=503,
+        system="halo",
+        method="POST",
+        path="/api/client",
+        times=2,
+        body={"error": "busy"},
+        headers={"Retry-After": "7"},
+    )
     refused = [halo.post("/api/Client", json=[{"name": "New"}]) for _ in range(3)]
     assert [answer.status_code for answer in refused] == [503, 503, 201]
     assert (refused[0].json(), refused[0].headers["Retry-After"]) == ({"error": "busy"}, "7")
@@ -185,8 +193,9 @@ def test_paths_match_as_a_whole(box: RunningSandbox, ghl: httpx.Client) -> None:
     assert ghl.get(f"{ORDERS}/{1:024x}").status_code == 200
 
 
-@pytest.mark.parametrize("body", [b'{"fault":"flood"}', b'{"fault":"status","stats":500}', b"{", b"[]",
-                                  b'{"fault":"status","path":"("}'])
+@pytest.mark.parametrize(
+    "body", [b'{"fault":"flood"}', b'{"fault":"status","stats":500}', b"{", b"[]", b'{"fault":"status","path":"("}']
+)
 def test_a_fault_that_makes_no_sense_is_refused(box: RunningSandbox, body: bytes) -> None:
     answer = box.http.post("/_sandbox/faults", content=body)
     assert answer.status_code == 400

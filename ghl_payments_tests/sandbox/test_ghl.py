@@ -31,12 +31,22 @@ def ids(answer: httpx.Response) -> list[str]:
 def box(sandbox: SandboxFactory) -> RunningSandbox:
     """Five orders over the turn of a month, two of them at the same instant, and their transactions."""
     running = sandbox()
-    moments = ("2026-09-30T23:59:59.999Z", "2026-10-01T00:00:00.000Z", "2026-10-15T10:00:00.000Z",
-               "2026-10-15T10:00:00.000Z", "2026-10-31T23:30:00.000Z")
+    moments = (
+        "2026-09-30T23:59:59.999Z",
+        "2026-10-01T00:00:00.000Z",
+        "2026-10-15T10:00:00.000Z",
+        "2026-10-15T10:00:00.000Z",
+        "2026-10-31T23:30:00.000Z",
+    )
     orders = [order(n, moment) for n, moment in enumerate(moments, 1)]
     orders[1] |= {"paymentStatus": "unpaid", "status": "pending", "liveMode": False}
-    running.put_state(ghl_state(orders=orders, transactions=[transaction(n, m) for n, m in enumerate(moments, 1)],
-                                fulfillments={orders[0]["_id"]: [{"_id": "f1", "items": []}]}))
+    running.put_state(
+        ghl_state(
+            orders=orders,
+            transactions=[transaction(n, m) for n, m in enumerate(moments, 1)],
+            fulfillments={orders[0]["_id"]: [{"_id": "f1", "items": []}]},
+        )
+    )
     return running
 
 
@@ -169,8 +179,9 @@ def test_amounts_keep_their_digits(sandbox: SandboxFactory) -> None:
     assert b'"amount":0.12345' in get(box, f"{TRANSACTIONS}/t1").content
 
 
-@pytest.mark.parametrize(("path", "name"), [(ORDERS, "Order"), (TRANSACTIONS, "Transaction"),
-                                            ("/payments/subscriptions", "Subscription")])
+@pytest.mark.parametrize(
+    ("path", "name"), [(ORDERS, "Order"), (TRANSACTIONS, "Transaction"), ("/payments/subscriptions", "Subscription")]
+)
 def test_an_unknown_id_is_404_in_the_payments_services_own_shape(box: RunningSandbox, path: str, name: str) -> None:
     body = get(box, f"{path}/nowhere").json()
     assert (body["status"], body["message"], body["name"]) == (404, f"{name} not found", "HttpException")

@@ -92,6 +92,10 @@ def test_an_oauth_code_gives_tokens_that_work_and_refresh_tokens_die_with_their_
     assert (again.status_code, again.json()["error"]) == (401, "UnAuthorized!")
     box.fault("expire_tokens", system="ghl")
     assert box.http.get(f"/ghl{ORDERS}", params=query, headers=headers).status_code == 401
-    camel = {"clientId": app["client_id"], "clientSecret": app["client_secret"], "grantType": "authorization_code",
-             "code": form["code"]}
+    camel = {
+        "clientId": app["client_id"],
+        "clientSecret": app["client_secret"],
+        "grantType": "authorization_code",
+        "code": form["code"],
+    }
     assert box.http.post(url, json=camel).json()["accessToken"]

@@ -15,20 +15,45 @@ from ghl_payments_tests.sandbox.states import halo_state
 def box(sandbox: SandboxFactory) -> RunningSandbox:
     """Five sales orders, two invoices of ours, a payment, links; one client is inactive."""
     running = sandbox()
-    running.put_state(halo_state(
-        Client=[{"id": 1, "name": "Client One", "main_site_id": 1},
-                {"id": 2, "name": "Gone", "inactive": True, "main_site_id": 2}],
-        SalesOrder=[{"id": n, "client_id": 1 + n % 2, "user_id": 1, "title": f"Order {n}", "po_number": f"PO-{n}",
-                     "currency_code": 11, "date": f"2026-10-0{n}T00:00:00.000Z",
-                     "lines": [{"name": "Thing", "quantity": n, "price": 10}]} for n in range(1, 6)],
-        Invoice=[{"id": n, "client_id": 1, "thirdpartyinvoicenumber": f"ghl:order:{n}", "currency_code": 11,
-                  "invoice_date": f"2026-10-0{n}T10:00:00.000Z", "last_modified": f"2026-11-0{n}T10:00:00.000Z",
-                  "lines": [{"item_shortdescription": "Thing", "qty_order": 1, "unit_price": 50}]} for n in (1, 2)],
-        InvoicePayment=[{"invoice_id": 1, "client_id": 1, "amount": 20, "intent_id": "ghl:txn:1"}],
-        ExternalLink=[{"table_id": 996, "halo_id": 1, "third_party_id": "ghl:order:1", "third_party_secondary_id": "L"},
-                      {"table_id": 995, "halo_id": 1, "third_party_id": "ghl:order:1", "third_party_secondary_id": "L"},
-                      {"table_id": 996, "halo_id": 2, "third_party_id": "ghl:order:1"}],
-    ))
+    running.put_state(
+        halo_state(
+            Client=[
+                {"id": 1, "name": "Client One", "main_site_id": 1},
+                {"id": 2, "name": "Gone", "inactive": True, "main_site_id": 2},
+            ],
+            SalesOrder=[
+                {
+                    "id": n,
+                    "client_id": 1 + n % 2,
+                    "user_id": 1,
+                    "title": f"Order {n}",
+                    "po_number": f"PO-{n}",
+                    "currency_code": 11,
+                    "date": f"2026-10-0{n}T00:00:00.000Z",
+                    "lines": [{"name": "Thing", "quantity": n, "price": 10}],
+                }
+                for n in range(1, 6)
+            ],
+            Invoice=[
+                {
+                    "id": n,
+                    "client_id": 1,
+                    "thirdpartyinvoicenumber": f"ghl:order:{n}",
+                    "currency_code": 11,
+                    "invoice_date": f"2026-10-0{n}T10:00:00.000Z",
+                    "last_modified": f"2026-11-0{n}T10:00:00.000Z",
+                    "lines": [{"item_shortdescription": "Thing", "qty_order": 1, "unit_price": 50}],
+                }
+                for n in (1, 2)
+            ],
+            InvoicePayment=[{"invoice_id": 1, "client_id": 1, "amount": 20, "intent_id": "ghl:txn:1"}],
+            ExternalLink=[
+                {"table_id": 996, "halo_id": 1, "third_party_id": "ghl:order:1", "third_party_secondary_id": "L"},
+                {"table_id": 995, "halo_id": 1, "third_party_id": "ghl:order:1", "third_party_secondary_id": "L"},
+                {"table_id": 996, "halo_id": 2, "third_party_id": "ghl:order:1"},
+            ],
+        )
+    )
     return running
 
 

@@ -13,8 +13,10 @@ from ghl_payments_tests.running_sandbox import RunningSandbox
 from ghl_payments_tests.sandbox.states import Doc, halo_state
 
 LINK = {"third_party_id": "ghl:order:1", "third_party_secondary_id": "L1", "third_party_type": "order"}
-LINES = [{"name": "Thing", "quantity": 3, "price": 10.1, "note": "ghl:line:1"},
-         {"name": "Discount", "quantity": 1, "price": -0.3, "note": "ghl:line:discount"}]
+LINES = [
+    {"name": "Thing", "quantity": 3, "price": 10.1, "note": "ghl:line:1"},
+    {"name": "Discount", "quantity": 1, "price": -0.3, "note": "ghl:line:discount"},
+]
 ORDER = {"client_id": 1, "user_id": 1, "po_number": "ghl:order:1", "currency_code": 11, "lines": LINES}
 
 
@@ -42,8 +44,13 @@ def post(halo: httpx.Client, resource: str, **element: Any) -> Doc:
 
 
 def test_a_new_sales_order_gets_id_totals_and_link_in_one_request(box: RunningSandbox, halo: httpx.Client) -> None:
-    saved = post(halo, "SalesOrder", **ORDER, new_external_link=LINK, customfields=[
-        {"name": "CFGHLStatus", "value": "completed"}, {"name": "CFUnknown", "value": "lost"}])
+    saved = post(
+        halo,
+        "SalesOrder",
+        **ORDER,
+        new_external_link=LINK,
+        customfields=[{"name": "CFGHLStatus", "value": "completed"}, {"name": "CFUnknown", "value": "lost"}],
+    )
     assert halo.get(f"/api/SalesOrder/{saved['id']}").json() == saved
     assert (saved["total"], saved["client_name"]) == (30.0, "Client One")
     assert [line["net_total"] for line in saved["lines"]] == [30.3, -0.3]
@@ -64,18 +71,28 @@ def test_computed_and_unknown_properties_are_ignored(halo: httpx.Client) -> None
 
 def test_an_update_changes_only_what_is_given_and_moves_the_stamp(halo: httpx.Client) -> None:
     old = post(halo, "SalesOrder", **ORDER, customfields=[{"name": "CFGHLStatus", "value": "pending"}])
-    new = post(halo, "SalesOrder", id=old["id"], ship_status="fulfilled",
-               customfields=[{"name": "CFGHLTracking", "value": "UPS 1"}])
+    new = post(
+        halo,
+        "SalesOrder",
+        id=old["id"],
+        ship_status="fulfilled",
+        customfields=[{"name": "CFGHLTracking", "value": "UPS 1"}],
+    )
     assert (new["ship_status"], new["po_number"], new["total"]) == ("fulfilled", "ghl:order:1", 30.0)
     assert {field["name"]: field["value"] for field in new["customfields"]} == {
-        "CFGHLStatus": "pending", "CFGHLTracking": "UPS 1"}
+        "CFGHLStatus": "pending",
+        "CFGHLTracking": "UPS 1",
+    }
     assert new["last_update_time"] > old["last_update_time"]
 
 
 @pytest.mark.parametrize(
     ("mode", "names", "total"),
-    [("replace", ["Thing", "New"], 42.0), ("merge", ["Thing", "Discount", "New"], 41.7),
-     ("append", ["Thing", "Discount", "Thing", "New"], 72.0)],
+    [
+        ("replace", ["Thing", "New"], 42.0),
+        ("merge", ["Thing", "Discount", "New"], 41.7),
+        ("append", ["Thing", "Discount", "Thing", "New"], 72.0),
+    ],
 )
 def test_sent_lines_replace_merge_or_append(
     box: RunningSandbox, halo: httpx.Client, mode: str, names: list[str], total: float
@@ -97,11 +114,21 @@ def test_add_lines_always_appends(halo: httpx.Client) -> None:
 
 
 def test_payments_settle_their_invoice_and_unsettle_it_when_deleted(halo: httpx.Client) -> None:
-    invoice = post(halo, "Invoice", client_id=1, thirdpartyinvoicenumber="ghl:order:1", currency_code=11,
-                   lines=[{"item_shortdescription": "GHL order 1", "qty_order": 1, "unit_price": 30}])
+    invoice = post(
+        halo,
+        "Invoice",
+        client_id=1,
+        thirdpartyinvoicenumber="ghl:order:1",
+        currency_code=11,
+        lines=[{"item_shortdescription": "GHL order 1", "qty_order": 1, "unit_price": 30}],
+    )
     assert (invoice["total"], invoice["amountdue"], invoice["paymentstatus"]) == (30, 30, 0)
-    payments = [post(halo, "InvoicePayment", invoice_id=invoice["id"], client_id=1, amount=amount,
-                     intent_id=f"ghl:txn:{amount}") for amount in (10, 20)]
+    payments = [
+        post(
+            halo, "InvoicePayment", invoice_id=invoice["id"], client_id=1, amount=amount, intent_id=f"ghl:txn:{amount}"
+        )
+        for amount in (10, 20)
+    ]
     paid = halo.get(f"/api/Invoice/{invoice['id']}").json()
     assert (paid["amountpaid"], paid["amountdue"], paid["paymentstatus"]) == (30, 0, 2)
     assert paid["last_modified"] > invoice["last_modified"]
@@ -118,7 +145,9 @@ def test_a_deleted_record_is_404_and_leaves_its_link_behind(box: RunningSandbox,
     assert halo.get("/api/ExternalLink").json()["record_count"] == 1
     assert halo.delete(f"/api/SalesOrder/{saved['id']}").status_code == 404
     assert [(effect["method"], effect["key"]) for effect in box.effects()] == [
-        ("POST", "ghl:order:1"), ("DELETE", "ghl:order:1")]
+        ("POST", "ghl:order:1"),
+        ("DELETE", "ghl:order:1"),
+    ]
     assert post(halo, "SalesOrder", **ORDER)["id"] == saved["id"] + 1
 
 

@@ -83,10 +83,12 @@ def test_the_same_key_in_two_locations_is_no_duplicate() -> None:
         references = ("id", "client_id", "user_id", "invoice_id", "salesorder_id")
         document["halo"][name] += [
             {field: value + shift if field in references else value for field, value in doc.items()}
-            for doc in document["halo"][name]]
+            for doc in document["halo"][name]
+        ]
     document["halo"]["ExternalLink"] += [
         row | {"id": row["id"] + 5_000, "halo_id": row["halo_id"] + 10, "third_party_secondary_id": OTHER}
-        for row in document["halo"]["ExternalLink"]]
+        for row in document["halo"]["ExternalLink"]
+    ]
     assert judge(document, NOW) == []
 
 
@@ -97,7 +99,11 @@ def test_a_dead_cross_reference_means_deleted_unless_another_record_has_the_key(
     halo["SalesOrder"] = []
     row = only_row(state(halo=halo))
     assert (row["record_type"], row["kind"], row["native_ids"], row["amount_minor"]) == (
-        "sales_order", "deleted_in_target", [], 10_050)
+        "sales_order",
+        "deleted_in_target",
+        [],
+        10_050,
+    )
 
 
 def test_records_of_an_order_that_ghl_no_longer_has_are_orphans_but_never_clients() -> None:
@@ -152,7 +158,11 @@ def test_a_halo_record_whose_total_is_no_number_is_unverifiable() -> None:
     halo["Invoice"][0] |= {"total": "n/a", "invoice_date": "2026-02-05T10:00:00Z"}
     row = only_row(state(halo=halo))
     assert (row["record_type"], row["kind"], row["native_ids"], row["amount_minor"]) == (
-        "invoice", "unverifiable", ["4"], None)
+        "invoice",
+        "unverifiable",
+        ["4"],
+        None,
+    )
 
 
 def test_a_record_may_carry_its_key_in_its_own_field_only() -> None:

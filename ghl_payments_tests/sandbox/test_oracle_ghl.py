@@ -22,8 +22,11 @@ from ghl_payments_tests.sandbox.oracle_states import (
 
 
 def _stakes(document: dict[str, Any], kind: str) -> dict[tuple[str, str], tuple[int | None, str | None]]:
-    return {(row["record_type"], row["key"]): (row["amount_minor"], row["currency"])
-            for row in judge(document, NOW) if row["kind"] == kind}
+    return {
+        (row["record_type"], row["key"]): (row["amount_minor"], row["currency"])
+        for row in judge(document, NOW)
+        if row["kind"] == kind
+    }
 
 
 def _wanted(**parts: Any) -> dict[tuple[str, str], tuple[int | None, str | None]]:
@@ -52,7 +55,10 @@ def test_after_a_free_trial_every_charge_is_a_renewal() -> None:
     charges = [txn("t1", subscriptionId="s1", amount=0), txn("t2", subscriptionId="s1", createdAt=ago(days=1))]
     wanted = _wanted(orders=[order(amount=0)], transactions=charges)
     assert sorted(row for row in wanted if row[0] != "user") == [
-        ("client", "ghl:contact:c1"), ("invoice", "ghl:txn:t2"), ("invoice_payment", "ghl:txn:t2")]
+        ("client", "ghl:contact:c1"),
+        ("invoice", "ghl:txn:t2"),
+        ("invoice_payment", "ghl:txn:t2"),
+    ]
 
 
 def test_a_failed_first_attempt_does_not_make_the_first_charge_a_renewal() -> None:
@@ -62,12 +68,17 @@ def test_a_failed_first_attempt_does_not_make_the_first_charge_a_renewal() -> No
 
 def test_charges_of_an_invoice_are_summed_and_others_stand_alone() -> None:
     charges = [
-        txn("t1", entityType="invoice", entityId="i1", amount=10), txn("t2", entityType="invoice", entityId="i1", amount=5),
-        txn("t3", entityType="manual", entityId=None, amount=3), txn("t4", entityType="order", entityId=None, amount=4),
+        txn("t1", entityType="invoice", entityId="i1", amount=10),
+        txn("t2", entityType="invoice", entityId="i1", amount=5),
+        txn("t3", entityType="manual", entityId=None, amount=3),
+        txn("t4", entityType="order", entityId=None, amount=4),
     ]
     wanted = _wanted(orders=[], transactions=charges)
     assert {key: minor for (record_type, key), (minor, _) in wanted.items() if record_type == "invoice"} == {
-        "ghl:invoice:i1": 1_500, "ghl:txn:t3": 300, "ghl:txn:t4": 400}
+        "ghl:invoice:i1": 1_500,
+        "ghl:txn:t3": 300,
+        "ghl:txn:t4": 400,
+    }
 
 
 @pytest.mark.parametrize(
@@ -78,8 +89,10 @@ def test_an_invoice_without_a_sound_order_is_the_sum_of_its_charges(which: list[
 
 
 def test_minor_units_follow_the_currency() -> None:
-    charges = [txn("t1", entityType="manual", currency="JPY", amount=500),
-               txn("t2", entityType="manual", currency="KWD", amount=Decimal("1.234"))]
+    charges = [
+        txn("t1", entityType="manual", currency="JPY", amount=500),
+        txn("t2", entityType="manual", currency="KWD", amount=Decimal("1.234")),
+    ]
     wanted = _wanted(orders=[], transactions=charges)
     assert wanted["invoice", "ghl:txn:t1"] == (500, "JPY")
     assert wanted["invoice_payment", "ghl:txn:t2"] == (1_234, "KWD")
@@ -125,8 +138,16 @@ def test_a_charge_without_contact_takes_its_orders() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"currency": "XXQ"}, {"currency": None}, {"amount": "1,234.50"}, {"amount": None}, {"amount": 10**13},
-               {"createdAt": "yesterday"}, {"createdAt": None}]
+    "change",
+    [
+        {"currency": "XXQ"},
+        {"currency": None},
+        {"amount": "1,234.50"},
+        {"amount": None},
+        {"amount": 10**13},
+        {"createdAt": "yesterday"},
+        {"createdAt": None},
+    ],
 )
 def test_rows_that_cannot_be_read_are_unverifiable(change: dict[str, Any]) -> None:
     document = state(orders=[order(**change)], transactions=[txn(**change)], halo={})
@@ -154,8 +175,9 @@ def test_rows_that_cannot_be_read_are_unverifiable(change: dict[str, Any]) -> No
         ("refunded", [txn(amountRefunded=100)], "payment_status_disagrees", 10_050),
     ],
 )
-def test_orders_are_held_against_their_charges(status: str, charges: list[dict[str, Any]], kind: str | None,
-                                               minor: int | None) -> None:
+def test_orders_are_held_against_their_charges(
+    status: str, charges: list[dict[str, Any]], kind: str | None, minor: int | None
+) -> None:
     document = state(orders=[order(paymentStatus=status)], transactions=charges)
     rows = [(row["kind"], row["key"], row["amount_minor"]) for row in judge(document, NOW) if row["system"] == "ghl"]
     assert rows == ([(kind, ORDER, minor)] if kind else [])
@@ -183,7 +205,8 @@ def test_a_charge_of_an_unknown_order_is_named_even_for_a_renewal() -> None:
     charges = [txn("t1", subscriptionId="s1"), txn("t2", subscriptionId="s1", createdAt=ago(days=1))]
     assert verdicts(state(orders=[], transactions=charges), "ghl") == [
         ("transaction", "ghl:txn:t1", "transaction_without_order"),
-        ("transaction", "ghl:txn:t2", "transaction_without_order")]
+        ("transaction", "ghl:txn:t2", "transaction_without_order"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,9 @@ def test_the_same_seed_gives_the_same_bytes_in_state_and_pages() -> None:
         location = ready["systems"]["ghl"]["locations"][0]
         headers = {"Authorization": f"Bearer {location['token']}", "Version": "v3"}
         with loopback_client(ready["base_url"], headers) as client:
-            page = client.get("/ghl/payments/transactions",
-                              params={"altId": location["id"], "altType": "location", "limit": 100})
+            page = client.get(
+                "/ghl/payments/transactions", params={"altId": location["id"], "altType": "location", "limit": 100}
+            )
             answers.append((client.get("/_sandbox/state").content, page.content))
         process.terminate()
         process.communicate(timeout=5)

@@ -56,8 +56,14 @@ def _values(value: Any) -> Iterator[Any]:
 
 def test_the_same_arguments_give_the_same_bytes_in_any_process() -> None:
     digests = {
-        subprocess.run([sys.executable, "-c", _PRINT_BYTES], env={**os.environ, "PYTHONHASHSEED": hash_seed},
-                       capture_output=True, text=True, check=True, timeout=60).stdout
+        subprocess.run(
+            [sys.executable, "-c", _PRINT_BYTES],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
         for hash_seed in ("1", "2")
     }
     assert len(digests) == 1
@@ -78,7 +84,13 @@ def test_a_world_has_as_many_orders_as_asked_for_in_both_locations(orders: int) 
 
 
 def test_there_is_no_float_anywhere() -> None:
-    assert {type(value) for value in _values(generate(7, 400, DEFAULT_NOW).state)} <= {str, int, bool, Decimal, type(None)}
+    assert {type(value) for value in _values(generate(7, 400, DEFAULT_NOW).state)} <= {
+        str,
+        int,
+        bool,
+        Decimal,
+        type(None),
+    }
 
 
 def test_the_answer_key_survives_the_way_over_json() -> None:
@@ -132,8 +144,13 @@ def test_halo_references_lead_somewhere(defects: bool) -> None:
     halo = generate(5, 600, DEFAULT_NOW, defects=defects).state["halo"]
     ids = {name: [doc["id"] for doc in docs] for name, docs in halo.items()}
     assert all(len(set(found)) == len(found) for found in ids.values())
-    targets = {"client_id": "Client", "user_id": "Users", "salesorder_id": "SalesOrder", "invoice_id": "Invoice",
-               "currency_code": "Currency"}
+    targets = {
+        "client_id": "Client",
+        "user_id": "Users",
+        "salesorder_id": "SalesOrder",
+        "invoice_id": "Invoice",
+        "currency_code": "Currency",
+    }
     known = {name: set(found) for name, found in ids.items()}
     for docs in halo.values():
         for doc in docs:
@@ -143,13 +160,15 @@ def test_halo_references_lead_somewhere(defects: bool) -> None:
 
 def test_every_order_amount_follows_from_its_items() -> None:
     for doc in _stream(_agreed(), "orders"):
+
         def minor(amount: object, currency: str = doc["currency"]) -> int:
             return parse_major(str(amount), currency).minor
 
         summary = {name: minor(value) for name, value in doc["amountSummary"].items()}
         assert summary["subtotal"] == sum(item["qty"] * minor(item["price"]["amount"]) for item in doc["items"])
         assert minor(doc["amount"]) == (
-            summary["subtotal"] - summary["discount"] + summary["tax"] + summary["shipping"])
+            summary["subtotal"] - summary["discount"] + summary["tax"] + summary["shipping"]
+        )
         assert minor(doc["amount"]) >= 0
 
 
@@ -182,7 +201,8 @@ def test_the_world_has_every_shape_a_reader_must_cope_with() -> None:
         "unpaid": any(doc["paymentStatus"] == "unpaid" for doc in orders),
         "refunded": any(doc["paymentStatus"] == "refunded" for doc in orders),
         "same price twice": any(
-            len({item["price"]["_id"] for item in doc["items"]}) < len(doc["items"]) for doc in orders),
+            len({item["price"]["_id"] for item in doc["items"]}) < len(doc["items"]) for doc in orders
+        ),
         "several transactions": max(of_order.values()) > 3,
         "failed": any(doc["status"] == "failed" for doc in transactions),
         "partly refunded": any(0 < doc["amountRefunded"] < doc["amount"] for doc in transactions),
@@ -192,7 +212,8 @@ def test_the_world_has_every_shape_a_reader_must_cope_with() -> None:
         "orphan subscription": any(doc.get("subscriptionId", "").startswith("sub_") for doc in transactions),
         "listed subscription": any(doc.get("subscriptionId") in known for doc in transactions),
         "fraction of a cent": any(
-            row["record_type"] == "invoice_payment" and row["amount_minor"] is None for row in world.answer_key),
+            row["record_type"] == "invoice_payment" and row["amount_minor"] is None for row in world.answer_key
+        ),
         "equal instants": len({doc["createdAt"] for doc in orders}) < len(orders),
         "several orders of one contact": max(Counter(doc["contactId"] for doc in orders).values()) > 1,
     }
@@ -200,8 +221,12 @@ def test_the_world_has_every_shape_a_reader_must_cope_with() -> None:
 
 
 def test_parcels_come_with_every_kind_of_tracking() -> None:
-    parcels = [doc for location in _agreed().state["ghl"]["locations"]
-               for docs in location["fulfillments"].values() for doc in docs]
+    parcels = [
+        doc
+        for location in _agreed().state["ghl"]["locations"]
+        for docs in location["fulfillments"].values()
+        for doc in docs
+    ]
     forms = {tuple(sorted(doc["trackings"][0])) if doc["trackings"] else () for doc in parcels}
     assert () in forms
     assert {name for form in forms for name in form} == {"shippingCarrier", "trackingNumber", "trackingUrl"}

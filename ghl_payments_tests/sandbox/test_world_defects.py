@@ -14,10 +14,18 @@ from ghl_payments.sandbox.world import World, generate
 from ghl_payments.sandbox.world_defects import DEFECTS
 
 KINDS = {
-    ("halo", "missing_in_target"), ("halo", "missing_in_source"), ("halo", "field_differs"),
-    ("halo", "duplicate_in_target"), ("halo", "deleted_in_target"), ("halo", "not_representable"),
-    ("halo", "unverifiable"), ("halo", "pending"), ("halo", "test_record_in_live"),
-    ("ghl", "paid_without_transaction"), ("ghl", "transaction_without_order"), ("ghl", "amount_not_tied"),
+    ("halo", "missing_in_target"),
+    ("halo", "missing_in_source"),
+    ("halo", "field_differs"),
+    ("halo", "duplicate_in_target"),
+    ("halo", "deleted_in_target"),
+    ("halo", "not_representable"),
+    ("halo", "unverifiable"),
+    ("halo", "pending"),
+    ("halo", "test_record_in_live"),
+    ("ghl", "paid_without_transaction"),
+    ("ghl", "transaction_without_order"),
+    ("ghl", "amount_not_tied"),
     ("ghl", "payment_status_disagrees"),
 }
 WORLDS = [(seed, orders) for seed in range(1, 6) for orders in (200, 1000)]
@@ -76,8 +84,19 @@ def test_names_of_defects_are_unique_and_their_kinds_known() -> None:
 
 def test_rows_have_the_form_that_readers_rely_on() -> None:
     for row in _world(1, 1000).answer_key:
-        assert list(row) == ["location_id", "live", "system", "record_type", "key", "kind", "class", "fields",
-                             "native_ids", "amount_minor", "currency"]
+        assert list(row) == [
+            "location_id",
+            "live",
+            "system",
+            "record_type",
+            "key",
+            "kind",
+            "class",
+            "fields",
+            "native_ids",
+            "amount_minor",
+            "currency",
+        ]
         assert (row["class"] is None) == (row["kind"] != "field_differs")
         assert bool(row["fields"]) == (row["kind"] == "field_differs")
         assert row["fields"] == sorted(row["fields"])

@@ -15,8 +15,15 @@ from ghl_payments.sandbox.world_values import mongo_id, number, stamp, stamp_of,
 
 @pytest.mark.parametrize(
     ("minor", "currency", "text"),
-    [(15_010, "USD", "150.1"), (5_700, "USD", "57"), (500, "JPY", "500"), (1_234, "KWD", "1.234"), (0, "EUR", "0"),
-     (-5, "USD", "-0.05"), (100_000_000, "USD", "1000000")],
+    [
+        (15_010, "USD", "150.1"),
+        (5_700, "USD", "57"),
+        (500, "JPY", "500"),
+        (1_234, "KWD", "1.234"),
+        (0, "EUR", "0"),
+        (-5, "USD", "-0.05"),
+        (100_000_000, "USD", "1000000"),
+    ],
 )
 def test_numbers_are_written_as_ghl_writes_them(minor: int, currency: str, text: str) -> None:
     assert str(number(minor, currency)) == text
@@ -42,8 +49,12 @@ def _lines(minor: int, **summary: Any) -> list[tuple[str, int, str, str]]:
 
 def test_a_sales_order_has_its_items_then_what_was_added_and_taken() -> None:
     assert _lines(4_850, discount=2, tax=Decimal("3.5"), shipping=5) == [
-        ("Thing", 2, "10.5", "ghl:line:1"), ("Thing", 2, "10.5", "ghl:line:2"), ("Discount", 1, "-2", "ghl:line:discount"),
-        ("Tax", 1, "3.5", "ghl:line:tax"), ("Shipping", 1, "5", "ghl:line:shipping")]
+        ("Thing", 2, "10.5", "ghl:line:1"),
+        ("Thing", 2, "10.5", "ghl:line:2"),
+        ("Discount", 1, "-2", "ghl:line:discount"),
+        ("Tax", 1, "3.5", "ghl:line:tax"),
+        ("Shipping", 1, "5", "ghl:line:shipping"),
+    ]
 
 
 @pytest.mark.parametrize(("minor", "rest"), [(4_199, "-0.01"), (5_000, "8")])

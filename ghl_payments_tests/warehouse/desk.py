@@ -142,9 +142,7 @@ class Desk:
 
     def stage(self, *tables: str, location_id: str = LOCATION, now: datetime = NOW) -> dict[str, validate.StagedTable]:
         """Rebuild staging tables, all unless some are named."""
-        return {
-            table: validate.stage(self.con, f"staging.{table}", location_id, now) for table in tables or STAGED
-        }
+        return {table: validate.stage(self.con, f"staging.{table}", location_id, now) for table in tables or STAGED}
 
     def judge(self, *, now: datetime = NOW, location_id: str = LOCATION, lag_seconds: int = 300) -> list[Row]:
         """Every stage up to the diffs; the open ones."""
@@ -167,7 +165,7 @@ class Desk:
             listed = {row[0] for row in self.con.execute(
                 f"select id from raw.{table} where location_id = ? and is_current and absent_at is null", [location_id]
             ).fetchall()}  # fmt: skip
-            asked = {record_id: None for record_id in wanted - listed}
+            asked = dict.fromkeys(wanted - listed)
             if asked:
                 asked_any = True
                 self.details(stream, asked, location_id=location_id)

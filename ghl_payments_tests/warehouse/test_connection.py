@@ -95,9 +95,8 @@ def test_a_program_without_our_lock_is_named_as_the_cause(tmp_path: Path) -> Non
     path = tmp_path / "w.duckdb"
     with Warehouse(path).open():
         pass
-    with other_process(STRANGER, path):
-        with pytest.raises(WarehouseBusyError) as busy, Warehouse(path).open():
-            pass
+    with other_process(STRANGER, path), pytest.raises(WarehouseBusyError) as busy, Warehouse(path).open():
+        pass
     assert "does not use our lock" in str(busy.value)
     assert "ghl_payments_reports.duckdb" in str(busy.value)
     with Warehouse(path).open() as con:
@@ -163,5 +162,7 @@ def test_every_session_counts_in_utc_and_fetches_no_extensions(tmp_path: Path) -
             "select current_setting('TimeZone'), current_setting('autoinstall_known_extensions'), "
             "current_setting('memory_limit')"
         ).fetchone()
-        assert con.execute("select instant('2026-02-03T23:30:00-05:00')::varchar").fetchone() == ("2026-02-04 04:30:00",)
+        assert con.execute("select instant('2026-02-03T23:30:00-05:00')::varchar").fetchone() == (
+            "2026-02-04 04:30:00",
+        )
     assert found == ("UTC", False, "286.1 MiB")

@@ -9,7 +9,7 @@ import pytest
 from ghl_payments.warehouse import reconcile
 from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import run
-from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, OLD, agreed_halo, ago, order, parcel, txn
+from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, OLD, ago, agreed_halo, order, parcel, txn
 from ghl_payments_tests.warehouse.desk import Desk, later
 
 
@@ -38,7 +38,10 @@ def test_an_unchanged_detail_fetched_again_is_current_without_a_new_version(desk
     assert desk.details("order_details", {"o1": {"_id": "o1", "items": []}}, at=later(hours=2)) == 0
     assert needed(desk, "order_details") == []
     assert desk.details("order_details", {"o1": {"_id": "o1", "items": [1]}}, at=later(hours=3)) == 1
-    assert [row["is_current"] for row in sorted(desk.rows("raw.order_details"), key=lambda r: r["valid_from"])] == [False, True]
+    assert [row["is_current"] for row in sorted(desk.rows("raw.order_details"), key=lambda r: r["valid_from"])] == [
+        False,
+        True,
+    ]
 
 
 def test_the_answer_404_is_remembered_and_is_no_document(desk: Desk) -> None:

@@ -102,7 +102,9 @@ def test_a_list_begun_before_a_record_was_written_does_not_take_it_away(desk: De
 def test_a_detail_counts_until_the_list_row_changes(desk: Desk) -> None:
     state: dict[str, Any] = {"Currency": [{"id": 7, "code": "USD"}]}
     listed = {"id": 3, "po_number": "ghl:order:o1", "total": 5, "currency_code": 7}
-    desk.halo_holds(state | {"SalesOrder": [listed | {"customfields": [{"name": "CFGHLStatus", "value": "completed"}]}]})
+    desk.halo_holds(
+        state | {"SalesOrder": [listed | {"customfields": [{"name": "CFGHLStatus", "value": "completed"}]}]}
+    )
     desk.read("sales_order", [listed | {"total": 6}])
     from ghl_payments.warehouse import reconcile
 

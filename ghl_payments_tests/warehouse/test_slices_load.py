@@ -132,7 +132,9 @@ def test_a_page_without_rows_is_no_error(desk: Desk, body: Document) -> None:
     assert desk.rows("raw.orders") == []
 
 
-@pytest.mark.parametrize("nameless", [{"amount": 5, "createdAt": OLD}, {"_id": None, "amount": 5}, {"_id": "", "amount": 5}])
+@pytest.mark.parametrize(
+    "nameless", [{"amount": 5, "createdAt": OLD}, {"_id": None, "amount": 5}, {"_id": "", "amount": 5}]
+)
 def test_a_row_without_an_id_goes_to_quarantine_with_its_payload(desk: Desk, nameless: Document) -> None:
     desk.list("orders", order(), nameless)
     caught = desk.row("staging.quarantine")

@@ -53,7 +53,9 @@ def test_instants_are_utc_whatever_their_offset_and_naive_ones_are_taken_as_utc(
 
 
 def test_the_month_of_a_row_is_the_utc_month(desk: Desk) -> None:
-    desk.list("orders", order(createdAt="2026-01-31T20:00:00-05:00"), order("o2", createdAt="2026-02-28T23:00:00-05:00"))
+    desk.list(
+        "orders", order(createdAt="2026-01-31T20:00:00-05:00"), order("o2", createdAt="2026-02-28T23:00:00-05:00")
+    )
     months = dict(desk.con.execute("select id, month::varchar from raw.orders").fetchall())
     assert months == {"o1": "2026-02-01", "o2": "2026-03-01"}
 
@@ -131,8 +133,14 @@ def test_contacts_are_those_of_today(desk: Desk) -> None:
 
 def test_lines_keep_the_order_of_the_document_and_their_own_prices(desk: Desk) -> None:
     price = {"_id": "p1", "amount": 5}
-    lines = [{"name": "A", "qty": 2, "price": price}, {"name": "B", "qty": 1, "price": price}, {"product": {"name": "C"}}]
-    desk.details("order_details", {"o1": order(items=lines), "o2": order("o2", items=[]), "o3": order("o3", items=None)})
+    lines = [
+        {"name": "A", "qty": 2, "price": price},
+        {"name": "B", "qty": 1, "price": price},
+        {"product": {"name": "C"}},
+    ]
+    desk.details(
+        "order_details", {"o1": order(items=lines), "o2": order("o2", items=[]), "o3": order("o3", items=None)}
+    )
     desk.stage("order_items")
     rows = sorted(desk.rows("staging.order_items"), key=lambda row: row["line_number"])
     assert [(r["name"], r["price_id"], r["quantity_text"], r["price_text"]) for r in rows] == [

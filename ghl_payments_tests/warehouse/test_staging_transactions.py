@@ -119,7 +119,11 @@ def aliases(desk: Desk, *merges: tuple[str, str, str]) -> dict[str, str]:
 
 
 def test_merges_are_followed_to_the_last_contact(desk: Desk) -> None:
-    assert aliases(desk, ("c1", "c2", OLD), ("c2", "c3", OLD), ("c3", "c4", OLD)) == {"c1": "c4", "c2": "c4", "c3": "c4"}
+    assert aliases(desk, ("c1", "c2", OLD), ("c2", "c3", OLD), ("c3", "c4", OLD)) == {
+        "c1": "c4",
+        "c2": "c4",
+        "c3": "c4",
+    }
 
 
 def test_of_two_merges_of_one_contact_the_later_counts(desk: Desk) -> None:

@@ -130,7 +130,9 @@ class World:
 
     def _agreed(self) -> HaloState:
         halo = Halo(Random(1), int(NOW.timestamp() * 1000))
-        people = {contact: (f"Contact 000{contact[1:]}", f"contact000{contact[1:]}@example.com") for contact in CONTACTS}
+        people = {
+            contact: (f"Contact 000{contact[1:]}", f"contact000{contact[1:]}@example.com") for contact in CONTACTS
+        }
         halo.agree(LOCATION, derive(read_location(self.place)), people)
         return halo.state
 
@@ -146,7 +148,16 @@ class World:
             self._remove, self._remove_with_links, self._copy, self._revalue, self._rekey, self._redate, self._reown,
             self._recurrency, self._rewrite, self._reship, self._plant, self._plant,
         )  # fmt: skip
-        names = ("Client", "Users", "SalesOrder", "SalesOrder", "Invoice", "Invoice", "InvoicePayment", "InvoicePayment")
+        names = (
+            "Client",
+            "Users",
+            "SalesOrder",
+            "SalesOrder",
+            "Invoice",
+            "Invoice",
+            "InvoicePayment",
+            "InvoicePayment",
+        )
         name = self._pick(*names, "ExternalLink")
         ours = [doc for doc in self.halo[name] if doc["id"] > 500]
         if ours:
@@ -211,8 +222,13 @@ class World:
             planted |= {"table_id": self._pick(2, 4, 995, 996, 7), "halo_id": 90_000 + planted["id"],
                         "third_party_secondary_id": self._pick(LOCATION, LOCATION, None, "Elsewhere")}  # fmt: skip
         else:
-            planted |= {"date": OLD, "invoice_date": OLD, "currency_code": self._pick(*self._currencies.values()),
-                        "client_id": 1,
-                        "total": self._pick(*PLAIN_AMOUNTS), "amount": self._pick(*PLAIN_AMOUNTS)}
+            planted |= {
+                "date": OLD,
+                "invoice_date": OLD,
+                "currency_code": self._pick(*self._currencies.values()),
+                "client_id": 1,
+                "total": self._pick(*PLAIN_AMOUNTS),
+                "amount": self._pick(*PLAIN_AMOUNTS),
+            }
         key = self._key()
         self.halo[name].append(planted | dict.fromkeys(KEY_FIELDS[name], key))

@@ -111,7 +111,9 @@ unverifiable as (
     inner join staging.orders as o
         on o.location_id = q.owner and o.live = $live and starts_with(q.record_key, o.order_id || '/')
     inner join target_types as r on r.source = 'order'
-    left join target_found as f on f.record_type = r.record_type and f.key = 'ghl:order:' || o.order_id
+    inner join target_wanted as w
+        on w.record_type = r.record_type and w.key = 'ghl:order:' || o.order_id and w.representable
+    left join target_found as f on f.record_type = w.record_type and f.key = w.key
     where q.owner = $location_id and q.table_name = 'staging.fulfillments' and not coalesce(f.unreadable, false)
     union all
     select f.record_type, f.key, 'unverifiable', null, null, 'its GHL row is in quarantine', f.native_ids
