@@ -1,7 +1,7 @@
-"""Extraction of GHL orders beside httpx that reads the same pages and throws them away, and the share of the rate limit.
+"""Extraction of GHL orders beside httpx that throws the same pages away, and the share of the rate limit.
 
-Run `python benchmarks/extract.py [--orders 100000] [--pairs 3] [--limit-seconds 60]` from the repository root; it starts
-its own sandbox on loopback, measures whole child processes in turn, and prints each figure and the ratios.
+Run `python benchmarks/extract.py [--orders 100000] [--pairs 3] [--limit-seconds 60]` from the repository root;
+it starts its own sandbox on loopback, measures whole child processes in turn, and prints figures and ratios.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def changes(con: duckdb.DuckDBPyConnection, *, state: str | None = None) -> list
     rows = dicts(
         con,
         "select change_id, diff_ids::varchar as diff_ids, location_id, connection, system, record_type, operation, "
-        "key, native_id, state, reason, fields::varchar as fields, amount_minor, currency, attempts, planned_at, moved_at "
-        "from outbox.changes where $state is null or state = $state order by planned_at, record_type, key",
+        "key, native_id, state, reason, fields::varchar as fields, amount_minor, currency, attempts, planned_at, "
+        "moved_at from outbox.changes where $state is null or state = $state order by planned_at, record_type, key",
         {"state": state},
     )
     return _plain(rows, "fields", "diff_ids")
@@ -98,7 +98,8 @@ def status(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     for row in dicts(
         con,
         "select location_id, stream, sum(row_count - outside)::bigint as rows, "
-        "count(*) filter (where complete) as whole, count(*) filter (where not complete) as broken from raw.slices group by all order by all",
+        "count(*) filter (where complete) as whole, count(*) filter (where not complete) as broken "
+        "from raw.slices group by all order by all",
     ):
         streams = locations.setdefault(row["location_id"], {"streams": {}})["streams"]
         streams[row["stream"]] = {

@@ -71,9 +71,12 @@ def test_the_connection_is_closed_when_the_block_fails(tmp_path: Path) -> None:
 
 def test_a_second_process_waits_in_vain_and_is_told_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
-    with other_process(HOLDER, path):
-        with pytest.raises(WarehouseBusyError) as busy, Warehouse(path, lock_timeout_seconds=0.2).open():
-            pass
+    with (
+        other_process(HOLDER, path),
+        pytest.raises(WarehouseBusyError) as busy,
+        Warehouse(path, lock_timeout_seconds=0.2).open(),
+    ):
+        pass
     text = str(busy.value)
     assert "w.duckdb has been in use by another run" in text
     assert "GHL_PAYMENTS_LOCK_TIMEOUT_SECONDS" in text

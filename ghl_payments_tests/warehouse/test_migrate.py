@@ -48,7 +48,7 @@ def test_a_newer_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
     with warehouse.open() as con:
         con.execute("insert into ops.migrations values (99, '0099_tomorrow', timestamp '2030-01-01')")
     before = layout(warehouse.path)
-    with pytest.raises(MigrationError, match="layout 99.*update ghl_payments"), warehouse.open():
+    with pytest.raises(MigrationError, match=r"layout 99.*update ghl_payments"), warehouse.open():
         pass
     assert layout(warehouse.path) == before
 
