@@ -53,7 +53,6 @@ def run_dev(say: Say, *, port: int, folder: Path, seed: int, orders: int) -> boo
             while not stopping.asked and sandbox.running and dagster.poll() is None:
                 time.sleep(0.2)
             say("Stopping.")
-            sandbox.process.terminate()  # it ends while Dagster does; the blocks' ends wait for both
     return stopping.asked
 
 

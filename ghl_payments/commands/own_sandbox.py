@@ -112,12 +112,14 @@ def _group_lives(process: subprocess.Popen[str]) -> bool:
 
 @contextmanager
 def on_stop_signals(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` on SIGINT, SIGTERM and SIGHUP while the block runs.
+    """Call `act` on SIGINT, SIGTERM and SIGHUP while the block runs; under nohup SIGHUP stays ignored.
 
     A handler also undoes an ignored SIGINT, which a shell's `&` passes on, and processes started meanwhile get the
     default back.
     """
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, lambda *_: act()) for number in numbers}
     try:
         yield

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 from ghl_payments_tests.flow.conftest import LoopFactory
 from ghl_payments_tests.flow.loop import settled, wait_until
 from ghl_payments_tests.flow.shop import NATIVE, charge, order, shop
-from ghl_payments_tests.running_sandbox import ROOT
 
 
 def test_without_a_system_the_command_says_which_one_and_how_to_start_the_sandbox(loop: LoopFactory) -> None:
@@ -88,7 +85,6 @@ def test_one_id_in_two_locations_makes_two_records_that_never_meet(loop: LoopFac
 
 def test_two_runs_at_once_wait_for_each_other_and_write_everything_once(loop: LoopFactory) -> None:
     shop_loop = loop(state=shop(1, 2))
-    shutil.copy(ROOT / "dagster.yaml", Path(shop_loop.folder))
     with shop_loop.process("run", "--json") as one, shop_loop.process("run", "--json") as other:
         said = [process.communicate(timeout=120) for process in (one, other)]
         assert {one.returncode, other.returncode} <= {0, 1}, said
