@@ -139,7 +139,10 @@ class Desk:
             for record_type, documents in lists.items():
                 self.read(record_type, documents, complete=record_type not in incomplete)
         else:  # nothing can have left the lists yet, so one file does
-            path, at = self.land(*(({"kind": "list", "record_type": name}, docs) for name, docs in lists.items())), self.tick()
+            path, at = (
+                self.land(*(({"kind": "list", "record_type": name}, docs) for name, docs in lists.items())),
+                self.tick(),
+            )
             load_documents(self.con, path, "halo", at)
             for record_type, documents in lists.items():
                 self.certify(record_type, len(documents), complete=record_type not in incomplete, at=at)
@@ -177,7 +180,7 @@ class Desk:
             asked = dict.fromkeys(wanted - listed)
             if asked:
                 asked_any = True
-                self.details(stream, asked, location_id=location_id)
+                self.details(stream, asked, at=later(days=1), location_id=location_id)
         return asked_any
 
     def diffs(self, location_id: str = LOCATION, state: str = "open") -> list[Row]:

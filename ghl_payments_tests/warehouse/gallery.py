@@ -31,7 +31,9 @@ class Purchase:
         self.client, self.user, self.sales_order, self.invoice, self.payment = (
             own[name][0] for name in ("Client", "Users", "SalesOrder", "Invoice", "InvoicePayment")
         )
-        for place, document in enumerate((self.client, self.user, self.sales_order, self.invoice, self.payment), start=1):
+        for place, document in enumerate(
+            (self.client, self.user, self.sales_order, self.invoice, self.payment), start=1
+        ):
             document["id"] = self.halo_id(place)
         for document in (self.user, self.sales_order, self.invoice, self.payment):
             document["client_id"] = self.halo_id(1)
@@ -90,9 +92,7 @@ def hang(desk: Desk, purchases: list[Purchase], *, natives: dict[str, list[Docum
     desk.halo_holds(halo_of(purchases, natives))
 
 
-def halo_of(
-    purchases: list[Purchase], natives: dict[str, list[Document]] | None = None
-) -> dict[str, list[Document]]:
+def halo_of(purchases: list[Purchase], natives: dict[str, list[Document]] | None = None) -> dict[str, list[Document]]:
     """Halo with all the purchases' records, and dollars, euros and yen."""
     state: dict[str, list[Document]] = {"Currency": [*agreed_halo()["Currency"], {"id": 9, "code": "JPY"}]}
     for part in (natives or {}, *(purchase.halo for purchase in purchases)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ OK: list[Document] = [{}]
 """One charge of the order's amount."""
 
 
-def case(order_changes: Document, charges: list[Document], *found: Found) -> tuple[Document, list[Document], set[Found]]:
+def case(
+    order_changes: Document, charges: list[Document], *found: Found
+) -> tuple[Document, list[Document], set[Found]]:
     return order_changes, charges, set(found)
 
 
@@ -82,7 +83,7 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Iterator[dict[str, set[Found]]]:
+def gallery(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> dict[str, set[Found]]:
     """What was found, by the id of the case's order."""
     folder = tmp_path_factory.mktemp("invariants")
     shutil.copyfile(empty_warehouse, folder / "w.duckdb")
@@ -102,7 +103,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> 
         for row in desk.rows("reconciliation.invariants"):
             place = (row["record_type"], row["kind"], row["amount_minor"], row["live"])
             found.setdefault(row["key"].removeprefix("ghl:order:"), set()).add(place)
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("sentence", CASES)
@@ -166,6 +167,8 @@ def test_an_invariant_that_holds_again_closes_its_diff_and_one_not_judged_stays_
     desk.purchases([order(), order("o2")], [])
     assert len(desk.judge()) == 2
     charge = txn(updatedAt=ago(seconds=10))
-    desk.purchases([order(), order("o2", updatedAt=ago(seconds=10))], [charge, txn("t2", entityId="o2")], at=later(hours=1))
+    desk.purchases(
+        [order(), order("o2", updatedAt=ago(seconds=10))], [charge, txn("t2", entityId="o2")], at=later(hours=1)
+    )
     still_open = [row["key"] for row in desk.judge() if row["system"] == "ghl"]
     assert still_open == ["ghl:order:o2"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -250,7 +250,7 @@ CASES: dict[str, tuple[Spoil, set[Verdict]]] = {
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Iterator[dict[int, list[Row]]]:
+def gallery(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> dict[int, list[Row]]:
     """Diffs against Halo by the number of their purchase."""
     folder = tmp_path_factory.mktemp("gallery")
     shutil.copyfile(empty_warehouse, folder / "w.duckdb")
@@ -264,7 +264,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> 
         for row in desk.judge():
             if row["system"] == "halo":
                 found.setdefault(int("".join(filter(str.isdigit, row["key"]))), []).append(row)
-    yield found
+    return found
 
 
 def rows_of(gallery: dict[int, list[Row]], sentence: str) -> list[Row]:
@@ -274,7 +274,9 @@ def rows_of(gallery: dict[int, list[Row]], sentence: str) -> list[Row]:
 @pytest.mark.parametrize("sentence", CASES)
 def test_in_this_case(gallery: dict[int, list[Row]], sentence: str) -> None:
     found = rows_of(gallery, sentence)
-    assert {(row["record_type"], row["class"] or row["kind"], row["amount_minor"]) for row in found} == CASES[sentence][1]
+    assert {(row["record_type"], row["class"] or row["kind"], row["amount_minor"]) for row in found} == CASES[sentence][
+        1
+    ]
     assert all((row["currency"] is None) == (row["amount_minor"] is None) for row in found)
 
 
@@ -289,7 +291,9 @@ def test_only_what_a_write_can_close_is_pushable(gallery: dict[int, list[Row]]) 
 
 
 def test_children_of_a_doubled_parent_wait_and_say_so(gallery: dict[int, list[Row]]) -> None:
-    waiting = [row for row in rows_of(gallery, "children of a doubled client are missing") if row["record_type"] != "client"]
+    waiting = [
+        row for row in rows_of(gallery, "children of a doubled client are missing") if row["record_type"] != "client"
+    ]
     assert {row["pushable"] for row in waiting} == {False}
     assert "waits for its client, which cannot be written yet" in {row["reason"] for row in waiting}
 
@@ -321,7 +325,9 @@ def test_reasons_say_how_sure_we_are(gallery: dict[int, list[Row]]) -> None:
     assert reasons("what GHL wants no more is an orphan") == {
         "GHL has the order, and it asks for no such record", "GHL has the transaction, and its status is failed",
     }  # fmt: skip
-    assert reasons("a dead cross-reference tells of a deletion") == {"a cross-reference names it, and it is gone (404 by id)"}
+    assert reasons("a dead cross-reference tells of a deletion") == {
+        "a cross-reference names it, and it is gone (404 by id)"
+    }
     assert reasons("a refund has no form in Halo") == {"a refund has no settled form of its own in the target"}
     assert reasons("an unreadable order is unverifiable, its invoice is not") == {
         "its GHL row is in quarantine: amount_not_numeric"

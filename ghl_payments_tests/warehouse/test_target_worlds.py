@@ -8,7 +8,7 @@ from decimal import Decimal
 from random import Random
 
 from ghl_payments.warehouse import reconcile
-from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, OTHER, agreed_halo, ago, custom, link, order, txn
+from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, OTHER, ago, agreed_halo, custom, link, order, txn
 from ghl_payments_tests.warehouse.desk import Desk, Row, later, target
 from ghl_payments_tests.warehouse.gallery import Purchase, halo_of, hang
 from ghl_payments_tests.warehouse.worlds import World
