@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock
 
 from ghl_payments.definitions import defs
 from ghl_payments.defs.automation.jobs import FULL_LOOP
@@ -39,7 +40,10 @@ def open_instance() -> dg.DagsterInstance:
     if os.environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
     if Path("dagster.yaml").exists():
-        return dg.DagsterInstance.from_config(str(Path.cwd()))
+        # Two first runs at once would both lay out Dagster's tables, and one would fail.
+        Path(".dagster").mkdir(exist_ok=True)
+        with FileLock(".dagster/opening.lock"):
+            return dg.DagsterInstance.from_config(str(Path.cwd()))
     return dg.DagsterInstance.ephemeral()
 
 
