@@ -55,15 +55,15 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
         done = _read_this_turn(con, back)
     if set(types) <= set(done):
         return done
+    # A list counts as read when it was begun: what another run wrote meanwhile, and read back, is newer than it.
     listed_from = datetime.now(UTC)
     read = [(path := back.file(record_type), await back.connector.read(record_type, path)) for record_type in types]
     metrics: dict[str, dict[str, Any]] = {}
     with back.warehouse.open() as con:
         for path, certificate in read:
             whole = certificate.record_type if certificate.complete else None
-            now = datetime.now(UTC)
-            load_documents(con, path, back.target.connection, now, listed_from=listed_from, whole=whole)
-            _store_certificate(con, back, certificate)
+            load_documents(con, path, back.target.connection, listed_from, listed_from=listed_from, whole=whole)
+            _store_certificate(con, back, certificate, listed_from)
             metrics[certificate.record_type] = _metrics(certificate)
             logger.info("%s %s: %d rows", back.target.connection, certificate.record_type, certificate.rows)
     for record_type in back.connector.detail_types:
@@ -96,13 +96,15 @@ def _read_this_turn(con: duckdb.DuckDBPyConnection, back: ReadBack) -> dict[str,
     return {row[0]: {n: v if v is not None else "" for n, v in zip(names, row[1:], strict=True)} for row in rows}
 
 
-def _store_certificate(con: duckdb.DuckDBPyConnection, back: ReadBack, certificate: ReadCertificate) -> None:
+def _store_certificate(
+    con: duckdb.DuckDBPyConnection, back: ReadBack, certificate: ReadCertificate, listed_from: datetime
+) -> None:
     con.execute(
         "insert or replace into actual.reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             back.target.connection, certificate.record_type, None, certificate.rows, certificate.unique_ids,
             certificate.declared, certificate.pages, certificate.attempts, certificate.complete, certificate.reason,
-            naive(datetime.now(UTC)),
+            naive(listed_from),
         ],
     )  # fmt: skip
 
