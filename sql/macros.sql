@@ -11,56 +11,64 @@ create or replace temp macro plain_decimal(t) as
 create or replace temp macro number_text(j) as
     case when json_type(j) in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') then (j ->> '$') end;
 create or replace temp macro minor_factor(e) as ([1, 10, 100, 1000, 10000][e + 1]);
--- The digits of a number in text from the first that is not 0, its power of ten, and how many zeros stand behind its
--- last other digit once it counts minor units; fewer than none means that it is finer than the minor unit.
-create or replace temp macro number_digits(t) as
-    ltrim(regexp_replace(regexp_replace(t, '[eE].*', ''), '[^0-9]', '', 'g'), '0');
+-- Numbers of up to 15 characters fit an integer with room to spare.
+create or replace temp macro is_number(t) as regexp_full_match(t, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?');
+create or replace temp macro is_short(t) as (length(t) <= 15 and not regexp_matches(t, '[eE]'));
+create or replace temp macro ten_to(n) as pow(10, n)::bigint;
+create or replace temp macro short_integer(t) as try_cast(replace(t, '.', '') as bigint);
+create or replace temp macro short_decimals(t) as length(split_part(t, '.', 2));
+-- Of longer ones the digits are counted, because casts would round: all digits but leading zeros, how many of them are
+-- decimals, and the power of ten. A power beyond any reason only has to stay beyond reason.
 create or replace temp macro number_power(t) as
     case when not regexp_matches(t, '[eE]') then 0 else coalesce(
         try_cast(regexp_extract(t, '[eE](.*)', 1) as integer), case when contains(lower(t), 'e-') then -1000000 else 1000000 end
     ) end;
-create or replace temp macro minor_zeros(t, e) as
-    number_power(t) - length(split_part(regexp_replace(t, '[eE].*', ''), '.', 2))
-    + length(number_digits(t)) - length(rtrim(number_digits(t), '0')) + e;
--- Numbers of up to 15 characters fit an integer with room to spare; only longer ones have their digits counted.
-create or replace temp macro is_short(t) as (length(t) <= 15 and not regexp_matches(t, '[eE]'));
-create or replace temp macro short_integer(t) as try_cast(replace(t, '.', '') as bigint);
-create or replace temp macro short_decimals(t) as length(split_part(t, '.', 2));
-create or replace temp macro ten_to(n) as ([
-    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
-    10000000000000, 100000000000000
-][n + 1]);
+create or replace temp macro number_parts(t) as {
+    digits: ltrim(regexp_replace(regexp_replace(t, '[eE].*', ''), '[^0-9]', '', 'g'), '0'),
+    decimals: length(split_part(regexp_replace(t, '[eE].*', ''), '.', 2)),
+    power: number_power(t)
+};
+-- The digits up to the last that is not 0, and how many zeros follow it in minor units; fewer than none: it is finer.
+create or replace temp macro long_number(t, e) as list_transform([number_parts(t)], lambda p: {
+    significant: rtrim(p.digits, '0'),
+    zeros: p.power - p.decimals + length(p.digits) - length(rtrim(p.digits, '0')) + e
+})[1];
+create or replace temp macro long_state(t, e) as list_transform([long_number(t, e)], lambda n: case
+    when n.significant = '' then 'exact'
+    when length(n.significant) + n.zeros > 15 then 'too_large'
+    when n.zeros < 0 then 'sub_minor'
+    else 'exact'
+end)[1];
+create or replace temp macro long_minor(t, e) as list_transform([long_number(t, e)], lambda n: case
+    when n.significant = '' then 0
+    when n.zeros >= 0 and length(n.significant) + n.zeros <= 15
+        then try_cast((case when t[1] = '-' then '-' else '' end) || n.significant || repeat('0', n.zeros) as bigint)
+end)[1];
 -- exact | sub_minor | missing | not_numeric | currency_unknown | too_large
 create or replace temp macro amount_state(t, e) as
     case
         when t is null then 'missing'
-        when not regexp_full_match(t, '-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?') then 'not_numeric'
+        when not is_number(t) then 'not_numeric'
         when e is null then 'currency_unknown'
-        when is_short(t) then case
-            when abs(try_cast(t as double)) * minor_factor(e) >= 1e15 then 'too_large'
-            when short_decimals(t) > e and short_integer(t) % ten_to(short_decimals(t) - e) <> 0 then 'sub_minor'
-            else 'exact'
-        end
-        when number_digits(t) = '' then 'exact'
-        when length(rtrim(number_digits(t), '0')) + minor_zeros(t, e) > 15 then 'too_large'
-        when minor_zeros(t, e) < 0 then 'sub_minor'
+        when not is_short(t) then long_state(t, e)
+        when abs(try_cast(t as double)) * minor_factor(e) >= 1e15 then 'too_large'
+        when short_decimals(t) > e and short_integer(t) % ten_to(short_decimals(t) - e) <> 0 then 'sub_minor'
         else 'exact'
     end;
+-- Minor units of an exact amount, null of any other.
 create or replace temp macro to_minor(t, e) as
     case
-        when amount_state(t, e) <> 'exact' then null
-        when is_short(t) and short_decimals(t) > e then short_integer(t) // ten_to(short_decimals(t) - e)
-        when is_short(t) then short_integer(t) * ten_to(e - short_decimals(t))
-        when number_digits(t) = '' then 0
-        else try_cast(
-            (case when t[1] = '-' then '-' else '' end) || rtrim(number_digits(t), '0') || repeat('0', minor_zeros(t, e))
-            as bigint
-        )
+        when e is null or not is_number(t) then null
+        when not is_short(t) then long_minor(t, e)
+        when abs(try_cast(t as double)) * minor_factor(e) >= 1e15 then null
+        when short_decimals(t) <= e then short_integer(t) * ten_to(e - short_decimals(t))
+        when short_integer(t) % ten_to(short_decimals(t) - e) = 0 then short_integer(t) // ten_to(short_decimals(t) - e)
     end;
 -- A target that stores doubles may answer 150.10000000000002: rounded to the minor unit, half away from zero.
 create or replace temp macro to_minor_rounded(t, e) as
     case
-        when amount_state(t, e) in ('exact', 'sub_minor') then cast(round(plain_decimal(t) * minor_factor(e)) as bigint)
+        when is_number(t) and abs(try_cast(t as double)) * minor_factor(e) < 1e15
+            then cast(round(plain_decimal(t) * minor_factor(e)) as bigint)
     end;
 create or replace temp macro major_text(m, e) as
     case

@@ -12,9 +12,9 @@ import pytest
 
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments_tests.warehouse.desk import Desk
-from ghl_payments_tests.warehouse.gallery import NATIVES, Purchase, hang
 
-Stocked = Callable[[int], Desk]
+Builder = Callable[[Desk], None]
+Stocked = Callable[[Builder], Desk]
 
 
 @pytest.fixture(scope="session")
@@ -27,22 +27,16 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def judged_warehouse(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Callable[[int], Path]:
-    """A warehouse with that many purchases, none of which Halo holds yet, and their diffs; to be copied."""
+def built_warehouse(tmp_path_factory: pytest.TempPathFactory, empty_warehouse: Path) -> Callable[[Builder], Path]:
+    """A warehouse as a builder leaves it, built once a session, to be copied."""
 
     @cache
-    def make(purchases: int) -> Path:
-        folder = tmp_path_factory.mktemp("judged")
-        path = folder / "ghl_payments.duckdb"
-        shutil.copyfile(empty_warehouse, path)
-        with Warehouse(path).open() as con:
-            desk = Desk(folder, con)
-            stock = [Purchase(number) for number in range(1, purchases + 1)]
-            for purchase in stock:
-                purchase.without("Client", "Users", "SalesOrder", "Invoice", "InvoicePayment")
-            hang(desk, stock, natives=NATIVES)
-            desk.judge()
-        return path
+    def make(build: Builder) -> Path:
+        opened = _opened(tmp_path_factory.mktemp("built"), empty_warehouse)
+        desk = next(opened)
+        build(desk)
+        next(opened, None)
+        return desk.folder / "ghl_payments.duckdb"
 
     return make
 
@@ -54,12 +48,12 @@ def desk(tmp_path: Path, empty_warehouse: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def stocked(tmp_path: Path, judged_warehouse: Callable[[int], Path]) -> Iterator[Stocked]:
-    """`stocked(2)`: an open warehouse of the test's own, with two purchases that Halo lacks and their diffs."""
+def stocked(tmp_path: Path, built_warehouse: Callable[[Builder], Path]) -> Iterator[Stocked]:
+    """`stocked(builder)`: an open warehouse of the test's own, as the builder leaves it."""
     with ExitStack() as stack:
 
-        def take(purchases: int = 1) -> Desk:
-            opened = _opened(tmp_path, judged_warehouse(purchases))
+        def take(build: Builder) -> Desk:
+            opened = _opened(tmp_path, built_warehouse(build))
             stack.callback(next, opened, None)
             return next(opened)
 

@@ -205,6 +205,12 @@ class Desk:
         results = [SendResult(change.change_id, outcome, native_id or change.native_id) for change in changes]
         outbox.record(self.con, results, as_of=NOW)
 
+    def claimed(self) -> ClaimedChange:
+        """The one change that is claimed."""
+        row = self.row("outbox.changes", "state = 'claimed'")
+        names = ("change_id", "record_type", "key", "operation", "native_id", "attempts")
+        return ClaimedChange(**{name: row[name] for name in names})
+
     def verify(self, *changes: ClaimedChange, settled: bool = True) -> dict[str, int]:
         """Judge changes by what Halo holds now."""
         reconcile.derive_actual(self.con, self.halo)

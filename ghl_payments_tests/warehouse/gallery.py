@@ -99,3 +99,50 @@ def halo_of(purchases: list[Purchase], natives: dict[str, list[Document]] | None
         for resource, documents in part.items():
             state.setdefault(resource, []).extend(documents)
     return state
+
+
+def lacking(desk: Desk, purchases: int = 1) -> None:
+    """Purchases of which Halo holds nothing yet, and their diffs."""
+    stock = [Purchase(number) for number in range(1, purchases + 1)]
+    for purchase in stock:
+        purchase.without("Client", "Users", "SalesOrder", "Invoice", "InvoicePayment")
+    hang(desk, stock, natives=NATIVES)
+    desk.judge()
+
+
+def planned(desk: Desk) -> None:
+    """One purchase that Halo lacks, and its five approved changes."""
+    lacking(desk)
+    desk.plan()
+
+
+def three_planned(desk: Desk) -> None:
+    """Three purchases that Halo lacks, and their changes."""
+    lacking(desk, 3)
+    desk.plan()
+
+
+def people_there(desk: Desk) -> None:
+    """Client and user stand in Halo; the sales order, the invoice and the payment are approved."""
+    purchase = Purchase(1)
+    purchase.without("SalesOrder", "Invoice", "InvoicePayment")
+    hang(desk, [purchase], natives=NATIVES)
+    desk.judge()
+    desk.plan()
+
+
+def order_claimed(desk: Desk) -> None:
+    """The create of the sales order is claimed."""
+    people_there(desk)
+    assert [change.record_type for change in desk.claim()] == ["sales_order"]
+
+
+def status_update_claimed(desk: Desk) -> None:
+    """An update of the sales order's status, from pending to completed, is claimed."""
+    purchase = Purchase(1)
+    purchase.custom("Status", "pending")
+    hang(desk, [purchase], natives=NATIVES)
+    desk.judge()
+    desk.plan()
+    [change] = desk.claim()
+    assert (change.operation, change.native_id, change.changed) == ("update", "13", ("status",))

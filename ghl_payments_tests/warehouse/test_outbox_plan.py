@@ -12,7 +12,7 @@ from ghl_payments.warehouse import outbox
 from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, ago
 from ghl_payments_tests.warehouse.conftest import Stocked
 from ghl_payments_tests.warehouse.desk import Desk, Row, later, target
-from ghl_payments_tests.warehouse.gallery import NATIVES, Purchase, halo_of
+from ghl_payments_tests.warehouse.gallery import NATIVES, Purchase, halo_of, lacking, planned
 
 ALL = {"client", "user", "sales_order", "invoice", "invoice_payment"}
 
@@ -46,7 +46,7 @@ def drifted(desk: Desk, purchase: Purchase) -> None:
 
 
 def test_every_missing_record_becomes_one_create_that_waits_for_its_parents(stocked: Stocked) -> None:
-    desk = stocked(1)
+    desk = stocked(lacking)
     assert desk.plan() == {"approved": 5}
     assert {row["operation"] for row in desk.rows("outbox.changes")} == {"create"}
     assert {record_type: parents(desk, record_type) for record_type in ALL} == {
@@ -60,16 +60,14 @@ def test_every_missing_record_becomes_one_create_that_waits_for_its_parents(stoc
 
 
 def test_planning_again_changes_nothing(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     before = ids(desk)
     assert desk.plan(now=later(hours=2)) == {"approved": 5}
     assert ids(desk) == before
 
 
 def test_a_change_carries_what_is_to_be_written_and_why(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     row = change(desk, "sales_order")
     payload = decode(row["payload"])
     assert (payload["fields"]["total"], payload["fields"]["status"]) == ("10050", "completed")
@@ -80,8 +78,7 @@ def test_a_change_carries_what_is_to_be_written_and_why(stocked: Stocked) -> Non
 
 
 def test_another_wish_is_another_change_and_the_old_one_is_superseded(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     old = change(desk, "sales_order")["change_id"]
     wish_anew(desk, "refunded")
     assert desk.plan() == {"approved": 5, "superseded": 1}
@@ -91,14 +88,13 @@ def test_another_wish_is_another_change_and_the_old_one_is_superseded(stocked: S
 
 
 def test_a_wish_that_is_gone_leaves_the_plan(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     drifted(desk, Purchase(1))
     assert desk.plan() == {"superseded": 5}
 
 
 def test_a_later_drift_of_the_same_kind_is_a_change_of_its_own(stocked: Stocked) -> None:
-    desk = stocked(1)
+    desk = stocked(lacking)
     purchase = Purchase(1)
     purchase.sales_order["total"] = 7
     seen = set()
@@ -114,7 +110,7 @@ def test_a_later_drift_of_the_same_kind_is_a_change_of_its_own(stocked: Stocked)
 
 
 def test_an_update_writes_only_what_differs_and_remembers_what_was_there(stocked: Stocked) -> None:
-    desk = stocked(1)
+    desk = stocked(lacking)
     purchase = Purchase(1)
     purchase.sales_order |= {"total": 7, "client_id": 99_999}
     purchase.custom("Status", "pending")
@@ -128,7 +124,7 @@ def test_an_update_writes_only_what_differs_and_remembers_what_was_there(stocked
 
 
 def test_what_the_target_owns_becomes_no_change(stocked: Stocked) -> None:
-    desk = stocked(1)
+    desk = stocked(lacking)
     purchase = Purchase(1)
     purchase.invoice |= {"invoice_date": "2026-02-09T00:00:00Z", "client_id": 99_999}
     drifted(desk, purchase)
@@ -142,8 +138,7 @@ def refuse(desk: Desk, record_type: str) -> None:
 
 
 def test_what_was_refused_is_not_planned_again_until_the_wish_changes(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     refuse(desk, "sales_order")
     assert desk.plan(now=later(hours=1))["refused"] == 1
     assert desk.rows("outbox.changes", "record_type = 'sales_order' and state = 'approved'") == []
@@ -153,8 +148,7 @@ def test_what_was_refused_is_not_planned_again_until_the_wish_changes(stocked: S
 
 
 def test_what_was_refused_is_planned_again_when_the_mapping_changes(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     refuse(desk, "client")
     changed = replace(target(), mapping=desk.halo.mapping.model_copy(update={"version": 2}))
     outbox.plan(desk.con, changed, LOCATION, as_of=NOW, turn_id="turn")
@@ -162,8 +156,7 @@ def test_what_was_refused_is_planned_again_when_the_mapping_changes(stocked: Sto
 
 
 def test_what_was_refused_is_planned_again_when_a_person_says_so(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     refuse(desk, "client")
     [forgotten] = outbox.retry(desk.con, "halo", None, as_of=NOW)
     desk.plan()
@@ -172,8 +165,7 @@ def test_what_was_refused_is_planned_again_when_a_person_says_so(stocked: Stocke
 
 
 def test_a_create_that_came_out_otherwise_is_never_made_a_second_time(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     refuse(desk, "sales_order")
     desk.con.execute("update outbox.changes set native_id = '77' where record_type = 'sales_order'")
     wish_anew(desk, "refunded")
@@ -182,8 +174,7 @@ def test_a_create_that_came_out_otherwise_is_never_made_a_second_time(stocked: S
 
 
 def test_what_is_in_flight_is_neither_planned_again_nor_taken_back(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     flying = {"client": "claimed", "user": "sent", "sales_order": "unknown"}
     for record_type, state in flying.items():
         desk.con.execute("update outbox.changes set state = ? where record_type = ?", [state, record_type])
@@ -195,7 +186,7 @@ def test_what_is_in_flight_is_neither_planned_again_nor_taken_back(stocked: Stoc
 
 
 def test_only_the_policy_auto_approves_and_approvals_end_with_it(stocked: Stocked) -> None:
-    desk = stocked(1)
+    desk = stocked(lacking)
     states = {policy: desk.plan(policy=policy) for policy in ("preview", "auto", "review", "off")}
     assert states == {
         "preview": {"planned": 5},
@@ -207,15 +198,13 @@ def test_only_the_policy_auto_approves_and_approvals_end_with_it(stocked: Stocke
 
 
 def test_the_table_itself_keeps_test_and_live_apart(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     with pytest.raises(duckdb.ConstraintException):
         desk.con.execute("update outbox.changes set live = false")
 
 
 def test_one_locations_plan_leaves_anothers_alone(stocked: Stocked) -> None:
-    desk = stocked(1)
-    desk.plan()
+    desk = stocked(planned)
     desk.halo = target(only_location=None)
     desk.purchases([Purchase(1).order], [], location_id="LocationTwo")
     desk.judge(location_id="LocationTwo")

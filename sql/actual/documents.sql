@@ -54,7 +54,7 @@ on conflict do update set
     detail_doc = excluded.detail_doc, detail_list_hash = documents.list_hash, present = true, absent_confirmed = false,
     read_at = excluded.read_at;
 
-update actual.documents as t set present = false
+update actual.documents as t set present = false, read_at = $read_at
 where t.connection = $connection and t.record_type = $whole and t.present and t.read_at < $listed_from
     and t.native_id not in (select native_id from read_rows where record_type = $whole and native_id is not null);
 

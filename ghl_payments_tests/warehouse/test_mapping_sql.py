@@ -1,0 +1,106 @@
+"""Mappings as SQL: every expression binds against the empty layout, and one that does not is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ghl_payments.connectors.registry import target_systems
+from ghl_payments.domain.mapping import Mapping
+from ghl_payments.warehouse import reconcile
+from ghl_payments.warehouse.mapping_sql import (
+    actual_select,
+    build_canonical,
+    build_desired,
+    build_documents,
+    desired_select,
+    store_field_rules,
+)
+from ghl_payments.warehouse.queries import SqlStepError, run_text
+from ghl_payments_tests.sandbox.oracle_states import LOCATION, order, txn
+from ghl_payments_tests.warehouse.desk import HALO, Desk
+
+
+def mapping(**fields: dict[str, Any]) -> Mapping:
+    """A mapping of orders to deals."""
+    return Mapping.model_validate({
+        "system": "shop", "version": 1, "source_of": {"deal": "order"},
+        "record_types": {"deal": {"source": "orders", "fields": fields}},
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("system", target_systems())
+def test_every_shipped_expression_binds_against_the_empty_layout(desk: Desk, system: str) -> None:
+    target = target_systems()[system]
+    keys = {"connection": "c", "live": True}
+    build_canonical(desk.con, LOCATION)
+    build_documents(desk.con, target.documents_sql, connection="c", only_location=None)
+    for record_type in target.mapping.record_types:
+        run_text(desk.con, desired_select(target.mapping, record_type), keys)
+        run_text(desk.con, actual_select(target.mapping, record_type), keys)
+    assert desk.rows("reconciliation.desired") == desk.rows("actual.records") == []
+
+
+def test_an_expression_with_an_unknown_column_names_itself_and_the_nearest_ones(desk: Desk) -> None:
+    build_canonical(desk.con, LOCATION)
+    with pytest.raises(SqlStepError, match=r'(?s)"amount_minr".*amount_minor'):
+        build_desired(
+            desk.con, mapping(total={"desired": "amount_minr"}), connection="c", live=True, location_id=LOCATION
+        )
+
+
+def test_quotes_in_names_and_texts_stay_texts(desk: Desk) -> None:
+    desk.purchases([order()], [txn()])
+    desk.stage()
+    build_canonical(desk.con, LOCATION)
+    quoted = mapping(**{"it's": {"desired": "'GHL''s ' || order_id"}})
+    assert build_desired(desk.con, quoted, connection="c", live=True, location_id=LOCATION) == 1
+    assert desk.row("reconciliation.desired")["fields"] == '{"it\'s":"GHL\'s o1"}'
+
+
+def test_the_hash_follows_compared_fields_only(desk: Desk) -> None:
+    desk.purchases([order()], [])
+    desk.stage()
+    build_canonical(desk.con, LOCATION)
+    hashes = []
+    for name, status in (("one", "'a'"), ("two", "'a'"), ("two", "'b'")):
+        wanted = mapping(name={"desired": f"'{name}'", "compare": "never"}, status={"desired": status})
+        build_desired(desk.con, wanted, connection="c", live=True, location_id=LOCATION)
+        hashes.append(desk.row("reconciliation.desired")["hash"])
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_desired_rows_of_another_connection_or_location_are_left_alone(desk: Desk) -> None:
+    for place in (LOCATION, "LocationTwo"):
+        desk.purchases([order()], [], location_id=place)
+        desk.stage(location_id=place)
+        build_canonical(desk.con, place)
+        for connection in ("one", "two"):
+            build_desired(
+                desk.con, mapping(a={"desired": "status"}), connection=connection, live=True, location_id=place
+            )
+    desk.con.execute("delete from staging.orders")
+    build_canonical(desk.con, LOCATION)
+    assert build_desired(desk.con, mapping(a={"desired": "1"}), connection="one", live=True, location_id=LOCATION) == 0
+    left = {(row["connection"], row["location_id"]) for row in desk.rows("reconciliation.desired")}
+    assert left == {("two", LOCATION), ("one", "LocationTwo"), ("two", "LocationTwo")}
+
+
+def test_rules_can_be_joined_by_sql(desk: Desk) -> None:
+    store_field_rules(desk.con, HALO.mapping)
+    store_field_rules(desk.con, HALO.mapping)
+    rules = {(row["record_type"], row["field"]): row for row in desk.rows("reconciliation.field_rules")}
+    total = rules["sales_order", "total"]
+    assert (total["class"], total["compare"], total["write"], total["via"]) == ("amount", "minor", "never", "lines")
+    assert len(rules) == sum(len(record.fields) for record in HALO.mapping.record_types.values())
+
+
+def test_parents_are_required_unless_the_mapping_says_otherwise(desk: Desk) -> None:
+    reconcile.prepare_target(desk.con, desk.halo)
+    found = {(row["record_type"], row["parent_type"]): row["required"] for row in desk.rows("target_all_parents")}
+    assert found["invoice", "sales_order"] is False
+    assert found["invoice", "client"] is True
+    assert ("invoice", "sales_order") not in {
+        (row["record_type"], row["parent_type"]) for row in desk.rows("target_parents")
+    }
