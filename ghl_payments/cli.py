@@ -5,11 +5,8 @@ Exit codes: 0 fine, 1 open differences or a failed check, 2 could not tell. What
 
 from __future__ import annotations
 
-import functools
-import json
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,37 +15,10 @@ from typing import Any, Literal, cast
 import click
 from dotenv import load_dotenv
 
+from ghl_payments.commands.answers import CANNOT_TELL, DIFFERENCES, FINE, answers, print_json
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
 from ghl_payments.settings import Settings, load_settings
-
-FINE, DIFFERENCES, CANNOT_TELL = 0, 1, 2
-
-
-def _answers(command: Callable[..., Any]) -> Callable[..., None]:
-    """Errors that name their own remedy become one line on stderr and exit code 2, never a traceback."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        from ghl_payments.commands.own_sandbox import SandboxFailedError
-        from ghl_payments.commands.published import NothingPublishedError
-        from ghl_payments.transport.errors import ApiError
-        from ghl_payments.warehouse.connection import ForeignWarehouseError, WarehouseBusyError
-
-        warehouse = (WarehouseBusyError, ForeignWarehouseError, NothingPublishedError)
-        known = (SettingsError, ApiError, SandboxFailedError, *warehouse)
-        try:
-            code = command(*args, **kwargs)
-        except known as error:
-            click.echo(f"{error}", err=True)
-            code = CANNOT_TELL
-        sys.exit(code or FINE)
-
-    return wrapped
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def _known_connection(settings: Settings, connection: str) -> None:
@@ -76,7 +46,7 @@ def main(env_file: Path | None, verbose: bool) -> None:
 @click.option("--limits", type=click.Choice(["scaled", "vendor"]), default="scaled", show_default=True)
 @click.option("--now", default=DEFAULT_NOW.isoformat(), show_default=True, help="Its clock stands still here.")
 @click.option("--write-env", type=click.Path(dir_okay=False, path_type=Path), help="Write an env file pointing here.")
-@_answers
+@answers
 def sandbox(host: str, port: int, seed: int, orders: int, limits: str, now: str, write_env: Path | None) -> None:
     """Serve the bundled sandbox: the vendors' APIs on loopback, with planted differences and faults on demand."""
     from ghl_payments.sandbox.server import serve
@@ -102,7 +72,7 @@ def sandbox(host: str, port: int, seed: int, orders: int, limits: str, now: str,
 @click.option("--seed", default=DEFAULT_SEED, show_default=True)
 @click.option("--orders", type=click.IntRange(min=1000), default=DEFAULT_ORDERS, show_default=True)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave warehouse and reports here.")
-@_answers
+@answers
 def demo(seed: int, orders: int, keep: Path | None) -> int:
     """Run the loop twice against a sandbox of its own; 0 if it converged."""
     from ghl_payments.commands.demo import run_demo
@@ -115,7 +85,7 @@ def demo(seed: int, orders: int, keep: Path | None) -> int:
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=".sandbox", show_default=True)
 @click.option("--seed", default=DEFAULT_SEED, show_default=True)
 @click.option("--orders", default=DEFAULT_ORDERS, show_default=True)
-@_answers
+@answers
 def dev(port: int, folder: Path, seed: int, orders: int) -> int:
     """Serve a sandbox and Dagster's UI on this machine until Ctrl-C; starts from nothing each time."""
     from ghl_payments.commands.dev import run_dev
@@ -125,14 +95,14 @@ def dev(port: int, folder: Path, seed: int, orders: int) -> int:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True)
-@_answers
+@answers
 def check(as_json: bool) -> int:
     """Whether settings, credentials, scopes, clocks and files are as a run needs them; each failure with its remedy."""
     from ghl_payments.commands.check import report, run_check
 
     findings = run_check(load_settings())
     fine = all(finding.state != "failed" for finding in findings)
-    _print_json({"ok": fine, "checks": [asdict(f) for f in findings]}) if as_json else click.echo(report(findings))
+    print_json({"ok": fine, "checks": [asdict(f) for f in findings]}) if as_json else click.echo(report(findings))
     return FINE if fine else DIFFERENCES
 
 
@@ -142,7 +112,7 @@ def check(as_json: bool) -> int:
 @click.option("--to", "date_to", help="Backfill up to this date.")
 @click.option("--scan", type=click.Choice(["full", "warm", "hot"]), default="full", show_default=True)
 @click.option("--json", "as_json", is_flag=True)
-@_answers
+@answers
 def run(location: str | None, date_from: str | None, date_to: str | None, scan: str, as_json: bool) -> int:
     """Run the loop once: extract, read back, reconcile, plan, push, verify, publish."""
     from ghl_payments.commands import published, show
@@ -160,7 +130,7 @@ def run(location: str | None, date_from: str | None, date_to: str | None, scan: 
         with published.connect(settings.reports) as con:
             standing = published.status(con)
             report |= {name: standing[name] for name in ("diffs", "changes", "brakes")}
-    _print_json(report) if as_json else click.echo(show.run_report(report))
+    print_json(report) if as_json else click.echo(show.run_report(report))
     if result.failures:
         return CANNOT_TELL
     return DIFFERENCES if report["diffs"]["open"] else FINE
@@ -168,49 +138,49 @@ def run(location: str | None, date_from: str | None, date_to: str | None, scan: 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True)
-@_answers
+@answers
 def status(as_json: bool) -> int:
     """How complete the data is, what is open, what was changed."""
     from ghl_payments.commands import published, show
 
     with published.connect(load_settings().reports) as con:
         report = published.status(con)
-    _print_json(report) if as_json else click.echo(show.status_report(report))
+    print_json(report) if as_json else click.echo(show.status_report(report))
     return DIFFERENCES if report["diffs"]["open"] else FINE
 
 
 @main.command()
 @click.option("--state", type=click.Choice(["open", "closed", "ignored"]))
 @click.option("--json", "as_json", is_flag=True)
-@_answers
+@answers
 def diffs(state: str | None, as_json: bool) -> int:
     """Every difference with its kind, reason, money and age."""
     from ghl_payments.commands import published, show
 
     with published.connect(load_settings().reports) as con:
         rows = published.diffs(con, state=state)
-    _print_json(rows) if as_json else click.echo(show.diff_table(rows))
+    print_json(rows) if as_json else click.echo(show.diff_table(rows))
     return DIFFERENCES if any(row["state"] == "open" for row in rows) else FINE
 
 
 @main.command()
 @click.option("--state")
 @click.option("--json", "as_json", is_flag=True)
-@_answers
+@answers
 def changes(state: str | None, as_json: bool) -> int:
     """Every intended write and how it stands."""
     from ghl_payments.commands import published, show
 
     with published.connect(load_settings().reports) as con:
         rows = published.changes(con, state=state)
-    _print_json(rows) if as_json else click.echo(show.change_table(rows))
+    print_json(rows) if as_json else click.echo(show.change_table(rows))
     return FINE
 
 
 @main.command()
 @click.option("--connection", required=True, help="The connection whose refused changes are to be tried again.")
 @click.option("--change", "change_id", help="Only this change id.")
-@_answers
+@answers
 def retry(connection: str, change_id: str | None) -> int:
     """Try refused changes again in the next run, after their cause was settled in the target."""
     from ghl_payments.defs.turn import open_warehouse
@@ -226,7 +196,7 @@ def retry(connection: str, change_id: str | None) -> int:
 
 @main.command()
 @click.option("--connection", required=True, help="The connection whose brakes are right to be released.")
-@_answers
+@answers
 def release(connection: str) -> int:
     """Release a connection's brakes after looking into the target; the next run may create records again."""
     from ghl_payments.defs.turn import open_warehouse
