@@ -40,7 +40,11 @@ class Brakes(_Strict):
 
 
 class Connection(_Strict):
-    """One account of one system. `credentials` maps a role to the name of an environment variable."""
+    """One account of one system. `credentials` maps a role to the name of an environment variable.
+
+    `mapping` is a file whose fields override the shipped mapping's, relative to this file. `capabilities` forces levels
+    that a probe would otherwise find out; `options` are the system's own, checked by its connector.
+    """
 
     name: str = ""
     system: str
@@ -49,6 +53,9 @@ class Connection(_Strict):
     policy: Policy | None = None
     rate: Rate | None = None
     credentials: dict[str, str] = Field(default_factory=dict)
+    mapping: Path | None = None
+    capabilities: dict[str, str] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
     brakes: Brakes = Brakes()
 
     @field_validator("policy", mode="before")
@@ -83,13 +90,27 @@ class GhlAccess(_Strict):
     token: str
 
 
+class Provider(_Strict):
+    """A white-label payment provider that the location should have; names are GHL's own."""
+
+    unique_name: str = Field(pattern=r"^[a-z]([a-z-]*[a-z])?$")
+    title: str = Field(min_length=1)
+    provider: Literal["authorize-net", "nmi"]
+    description: str = Field(min_length=1)
+    image_url: str = Field(pattern=r"^https://")
+
+
 class Location(_Strict):
-    """One GHL sub-account; `timezone` decides business days only."""
+    """One GHL sub-account; `timezone` decides business days only.
+
+    `targets` names connections; with the GHL connection among them, deliveries and `providers` flow back into GHL.
+    """
 
     id: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
     timezone: str
     ghl: GhlAccess
     targets: list[str] = Field(default_factory=list)
+    providers: list[Provider] = Field(default_factory=list)
 
     @field_validator("timezone")
     @classmethod

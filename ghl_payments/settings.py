@@ -70,9 +70,17 @@ class Settings(BaseModel):
         return self.secrets[env_name]
 
     def targets(self, location: Location) -> list[Connection]:
-        """The location's target connections that are not switched off."""
+        """The location's target connections that are not switched off, GHL itself first.
+
+        What GHL holds is one location's, so that as a target it is a connection of its own for each.
+        """
         named = [self.connections[name] for name in location.targets]
-        return [connection for connection in named if connection.effective_policy != "off"]
+        found = [
+            c.model_copy(update={"name": f"{c.name}/{location.id}"}) if c.system == "ghl" else c
+            for c in named
+            if c.effective_policy != "off"
+        ]
+        return sorted(found, key=lambda connection: connection.system != "ghl")
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -81,3 +81,10 @@ create or replace temp macro is_live(d) as
     coalesce(lower(d ->> '$.liveMode') = 'true', false) and not coalesce(lower(d ->> '$.markAsTest') = 'true', false);
 create or replace temp macro blank_to_null(t) as nullif(trim(t), '');
 create or replace temp macro plain_text(d) as rtrim(rtrim(d::decimal(38, 9)::varchar, '0'), '.');
+-- Of the connection at hand: the level of a capability in force, and an option of connections.yaml.
+create or replace temp macro capability(c) as (
+    select k.level from ops.capabilities as k where k.connection = getvariable('connection') and k.capability = c
+);
+create or replace temp macro option(o) as (getvariable('options')::json ->> o);
+-- Native ids in their order, whether numbers or not.
+create or replace temp macro native_order(t) as case when regexp_full_match(t, '[0-9]{1,30}') then lpad(t, 30, '0') else t end;

@@ -6,11 +6,12 @@ Extend it when every system needs a further piece; how a system signs in belongs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from ghl_payments.connections import Connection
+from ghl_payments.connections import Connection, Location
 from ghl_payments.settings import Settings
 from ghl_payments.transport.budget import RateBudget
 
@@ -21,6 +22,10 @@ class Access:
 
     settings: Settings
     connection: Connection
+    location: Location | None = None
+    """The location at work, for systems whose credential is the location's own."""
+    options: Any = None
+    """The connection's `options`, validated by the connector's own model; None where it has none."""
 
     def secret(self, role: str) -> SecretStr:
         """The secret of a role that `connections.yaml` lists under `credentials`."""

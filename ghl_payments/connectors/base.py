@@ -41,6 +41,16 @@ class ReadCertificate:
     attempts: int
     complete: bool
     reason: str | None = None
+    limits: str | None = None
+    """What even a complete reading of this type cannot show, in words for a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What an account was found to be able to do: the `level` of a capability, and the `evidence` for it in words."""
+
+    level: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +77,25 @@ class Connector(Protocol):
 
     Reads append raw documents to landing files (`envelope` has `record_type` and `kind` list|detail|find) and return
     certificates or counts; writes raise `transport.errors` classes, above all `OutcomeUnknown` when the answer is lost.
+    `keyed_types` are those that the system cannot list: their ids come from the folder's `keys.sql` and are asked for
+    one by one. `capabilities` maps what accounts differ in to its levels, best first, the last one always to be had.
     """
 
     system: str
     record_types: Sequence[str]
     auxiliary_types: Sequence[str]
     detail_types: Sequence[str]
+    keyed_types: Sequence[str]
+    capabilities: Mapping[str, tuple[str, ...]]
+
+    async def probe_levels(self, *, may_write: bool) -> dict[str, Level]:
+        """Find out the level of each capability; without `may_write` nothing is written, and what that leaves open is
+        reported at its safest level."""
+        ...
+
+    def use_levels(self, levels: Mapping[str, str]) -> None:
+        """Work at these levels from now on; a capability that is not named stays at its safest level."""
+        ...
 
     async def probe(self, record_type: str) -> Probe:
         """List one record: whether the system can be reached and the credential may read this type."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ghl_payments.connectors.base import Connector, DesiredRecord
+from ghl_payments.connectors.levels import use_stored_levels
 from ghl_payments.transport.errors import (
     ApiError,
     Conflict,
@@ -69,6 +70,7 @@ class Push:
     settle_seconds: float
     lock_folder: Path
     lock_timeout_seconds: float = LOCK_SECONDS
+    forced_levels: Mapping[str, str] = field(default_factory=dict)
     result: PushResult = field(default_factory=PushResult)
     _sends: dict[str, int] = field(default_factory=dict)
 
@@ -78,13 +80,14 @@ class Push:
         ConnectionBusyError when another push holds the connection for too long.
         """
         self.lock_folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.lock_folder / f"push-{self.target.connection}.lock")
+        lock = FileLock(self.lock_folder / f"push-{self.target.connection.replace('/', '-')}.lock")
         try:
             lock.acquire(timeout=self.lock_timeout_seconds)
         except Timeout:
             msg = f"another push to {self.target.connection} is running; try again when it has ended"
             raise ConnectionBusyError(msg) from None
         try:
+            use_stored_levels(self.connector, self.warehouse, self.target.connection, self.forced_levels)
             await self._resolve_unknown()
             while self.result.error is None and await self._wave():
                 pass

@@ -6,7 +6,8 @@ Extend it when all targets are read in a new way; endpoints belong to each conne
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import duckdb
 
 from ghl_payments.connectors.base import Connector, ReadCertificate
+from ghl_payments.connectors.levels import settle_levels
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents, naive
 from ghl_payments.warehouse.queries import run_text
@@ -38,6 +40,8 @@ class ReadBack:
     warehouse: Warehouse
     landing: Path
     turn_id: str
+    keys_sql: Path | None = None
+    forced_levels: Mapping[str, str] = field(default_factory=dict)
 
     def file(self, name: str) -> Path:
         """A new landing file of this connection."""
@@ -55,13 +59,20 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
         done = _read_this_turn(con, back)
     if set(types) <= set(done):
         return done
+    levels = await settle_levels(
+        back.connector, back.warehouse, back.target.connection, back.forced_levels,
+        may_write=back.target.policy in ("auto", "review"),
+    )  # fmt: skip
     # A list counts as read when it was begun: what another run wrote meanwhile, and read back, is newer than it.
     listed_from = datetime.now(UTC)
-    read = [(path := back.file(record_type), await back.connector.read(record_type, path)) for record_type in types]
-    metrics: dict[str, dict[str, Any]] = {}
+    listable = [record_type for record_type in types if record_type not in back.connector.keyed_types]
+    read = [(path := back.file(record_type), await back.connector.read(record_type, path)) for record_type in listable]
+    read += await _read_keyed(back)
+    metrics: dict[str, dict[str, Any]] = {"levels": levels}
     with back.warehouse.open() as con:
         for path, certificate in read:
-            whole = certificate.record_type if certificate.complete else None
+            is_keyed = certificate.record_type in back.connector.keyed_types
+            whole = certificate.record_type if certificate.complete and not is_keyed else None
             load_documents(con, path, back.target.connection, listed_from, listed_from=listed_from, whole=whole)
             _store_certificate(con, back, certificate, listed_from)
             metrics[certificate.record_type] = _metrics(certificate)
@@ -83,16 +94,55 @@ def _metrics(certificate: ReadCertificate) -> dict[str, Any]:
         "pages": certificate.pages,
         "complete": certificate.complete,
         "reason": certificate.reason or "",
+        "limits": certificate.limits or "",
     }
+
+
+async def _read_keyed(back: ReadBack) -> list[tuple[Path, ReadCertificate]]:
+    """Ask by id for the records of types that the system cannot list; 404 is an answer, anything else leaves a gap."""
+    if not back.connector.keyed_types or back.keys_sql is None:
+        return []
+    with back.warehouse.open() as con:
+        describe_documents(con, back.target)
+        con.execute("create or replace temp table target_locations as select unnest(?::varchar[]) as location_id",
+                    [list(back.target.locations)])  # fmt: skip
+        rows = run_text(
+            con, back.keys_sql.read_text(encoding="utf-8"), {"connection": back.target.connection},
+            step=f"{back.target.system}/keys.sql",
+        )  # fmt: skip
+    read = []
+    for record_type in back.connector.keyed_types:
+        ids = sorted({str(row[1]) for row in rows if row[0] == record_type})
+        path = back.file(record_type)
+        logger.info("%s %s: asking for %d records by id", back.target.connection, record_type, len(ids))
+        answers = await back.connector.read_details(record_type, ids, path)
+        read.append((path, _keyed_certificate(record_type, ids, answers)))
+    return read
+
+
+def _keyed_certificate(record_type: str, ids: Sequence[str], answers: Mapping[str, int]) -> ReadCertificate:
+    found = sum(status == 200 for status in answers.values())
+    failed = len(ids) - sum(answers.get(native_id) in (200, 404) for native_id in ids)
+    return ReadCertificate(
+        record_type=record_type,
+        rows=found,
+        unique_ids=found,
+        declared=None,
+        pages=len(ids),
+        attempts=1,
+        complete=failed == 0,
+        reason=f"unreadable: {failed} of {len(ids)} records asked for by id" if failed else None,
+        limits="the system cannot list these records: only those asked for by id are known, orphans are unverifiable",
+    )
 
 
 def _read_this_turn(con: duckdb.DuckDBPyConnection, back: ReadBack) -> dict[str, dict[str, Any]]:
     rows = con.execute(
-        "select record_type, rows, declared, pages, complete, reason from actual.reads "
+        "select record_type, rows, declared, pages, complete, reason, limits from actual.reads "
         "where connection = ? and turn_id = ? and read_at > ? and complete",
         [back.target.connection, back.turn_id, naive(datetime.now(UTC) - SAME_TURN)],
     ).fetchall()
-    names = ("rows", "declared", "pages", "complete", "reason")
+    names = ("rows", "declared", "pages", "complete", "reason", "limits")
     return {row[0]: {n: v if v is not None else "" for n, v in zip(names, row[1:], strict=True)} for row in rows}
 
 
@@ -100,11 +150,11 @@ def _store_certificate(
     con: duckdb.DuckDBPyConnection, back: ReadBack, certificate: ReadCertificate, listed_from: datetime
 ) -> None:
     con.execute(
-        "insert or replace into actual.reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert or replace into actual.reads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             back.target.connection, certificate.record_type, None, certificate.rows, certificate.unique_ids,
             certificate.declared, certificate.pages, certificate.attempts, certificate.complete, certificate.reason,
-            naive(listed_from),
+            naive(listed_from), certificate.limits, certificate.record_type in back.connector.keyed_types,
         ],
     )  # fmt: skip
 
@@ -119,7 +169,7 @@ async def _read_details(back: ReadBack, record_type: str) -> int:
                 "select d.native_id from actual.documents as d "
                 "inner join actual.records as r using (connection, record_type, native_id) "
                 "where d.connection = ? and d.record_type = ? and d.present and r.key is not null "
-                "and d.list_hash is distinct from d.detail_list_hash order by try_cast(d.native_id as bigint)",
+                "and d.list_hash is distinct from d.detail_list_hash order by native_order(d.native_id)",
                 [back.target.connection, record_type],
             ).fetchall()
         ]
@@ -151,7 +201,7 @@ async def _confirm_absences(back: ReadBack) -> int:
                 select (record_type, native_id) from actual.documents
                 where connection = $connection and absent_confirmed
             )
-            order by record_type, try_cast(native_id as bigint)""",
+            order by record_type, native_order(native_id)""",
             {"connection": back.target.connection},
         )
     by_type: dict[str, list[str]] = {}

@@ -6,10 +6,14 @@ Nothing is listed by hand here, so that a new system is one new folder.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping as Pairs
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from ghl_payments.connections import Connection, Location, SettingsError
 from ghl_payments.connectors.access import Access
@@ -29,6 +33,46 @@ class TargetSystem:
     connect: Callable[[Access], Connector]
     record_types: tuple[str, ...]
     auxiliary_types: tuple[str, ...]
+    keyed_types: tuple[str, ...]
+    capabilities: Pairs[str, tuple[str, ...]]
+    keys_sql: Path
+    options: type[BaseModel] | None
+
+    def options_of(self, connection: Connection) -> BaseModel | None:
+        """The connection's options, checked and completed; SettingsError names each wrong one."""
+        if self.options is None:
+            if connection.options:
+                msg = f"connection {connection.name}: {self.name} has no options, found {', '.join(connection.options)}"
+                raise SettingsError(msg)
+            return None
+        try:
+            return self.options.model_validate(connection.options)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"options.{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+                for e in error.errors(include_input=False, include_url=False)
+            )
+            known = ", ".join(sorted(self.options.model_fields))
+            msg = f"connection {connection.name}: {problems}. Options of {self.name}: {known}"
+            raise SettingsError(msg) from None
+
+    def forced_levels(self, connection: Connection) -> dict[str, str]:
+        """Levels that the configuration forces; SettingsError names those that the system does not have."""
+        for name, level in connection.capabilities.items():
+            if name not in self.capabilities:
+                known = ", ".join(self.capabilities) or "none"
+                msg = f"connection {connection.name}: no capability {name!r}; {self.name} has: {known}"
+                raise SettingsError(msg)
+            levels = self.capabilities[name]
+            if level not in levels and "*" not in levels:
+                known = ", ".join(levels)
+                msg = f"connection {connection.name}: capability {name} has no level {level!r}; levels: {known}"
+                raise SettingsError(msg)
+        return dict(connection.capabilities)
+
+    def open(self, access: Access) -> Connector:
+        """A connector for one account, with its options checked."""
+        return self.connect(replace(access, options=self.options_of(access.connection)))
 
 
 @cache
@@ -47,6 +91,10 @@ def target_systems() -> dict[str, TargetSystem]:
             connect=module.connect,
             record_types=tuple(module.CONNECTOR.record_types),
             auxiliary_types=tuple(module.CONNECTOR.auxiliary_types),
+            keyed_types=tuple(module.CONNECTOR.keyed_types),
+            capabilities=module.CONNECTOR.capabilities,
+            keys_sql=folder / "keys.sql",
+            options=getattr(module, "OPTIONS", None),
         )
     return found
 
@@ -64,7 +112,8 @@ def target_system(connection: Connection) -> TargetSystem:
 def describe_target(settings: Settings, connection: Connection) -> Target:
     """The connection as reconciliation sees it."""
     system = target_system(connection)
-    sharing = [place.id for place in settings.locations if connection.name in place.targets]
+    sharing = [place.id for place in settings.locations if connection.name in {c.name for c in settings.targets(place)}]
+    options = system.options_of(connection)
     return Target(
         connection=connection.name,
         system=connection.system,
@@ -74,9 +123,30 @@ def describe_target(settings: Settings, connection: Connection) -> Target:
         mapping=system.mapping,
         documents_sql=system.documents_sql,
         only_location=sharing[0] if len(sharing) == 1 else None,
+        options=plain_options(options),
+        locations=tuple(sharing),
     )
+
+
+def plain_options(options: BaseModel | None) -> dict[str, Any]:
+    """Options as SQL reads them with `option('name')`."""
+    return options.model_dump(mode="json", exclude_none=True) if options else {}
 
 
 def describe_targets(settings: Settings, location: Location) -> list[Target]:
     """A location's targets that are not switched off."""
     return [describe_target(settings, connection) for connection in settings.targets(location)]
+
+
+def access_to(settings: Settings, connection: Connection, location: Location) -> Access:
+    """What a connector of this connection needs; the location matters where it has a credential of its own."""
+    return Access(settings, connection, location=location)
+
+
+def declared_providers(settings: Settings) -> list[dict[str, str]]:
+    """The white-label providers that locations should have, one row a provider."""
+    return [
+        {"location_id": place.id, **provider.model_dump()}
+        for place in settings.locations
+        for provider in place.providers
+    ]

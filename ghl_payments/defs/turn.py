@@ -41,7 +41,9 @@ class Turn:
 
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse of these settings; ForeignWarehouseError when it holds data of other sources."""
-    warehouse = Warehouse(settings.warehouse, settings.lock_timeout_seconds, settings.memory_limit)
+    warehouse = Warehouse(
+        settings.warehouse, settings.lock_timeout_seconds, settings.memory_limit, as_of=settings.now()
+    )
     sources = {("connection", name): _account(settings, item) for name, item in settings.connections.items()}
     sources |= {
         ("location", place.id): settings.connection(place.ghl.connection).base_url for place in settings.locations

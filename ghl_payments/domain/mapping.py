@@ -44,7 +44,12 @@ class FieldRule(_Strict):
 
 
 class RecordMapping(_Strict):
-    """One record type: where its rows come from, their key and money, parents by record type, and fields."""
+    """One record type: where its rows come from, their key and money, parents by record type, and fields.
+
+    `requires` names the levels of capabilities at which the system has this record type at all; elsewhere every row is
+    `not_representable` with `requires_reason`. `may_start_empty` is for containers of our own: an empty first list of them
+    is no sign of missing rights.
+    """
 
     source: Source
     key: str = "key"
@@ -54,6 +59,9 @@ class RecordMapping(_Strict):
     parents: dict[str, str] = Field(default_factory=dict)
     optional_parents: tuple[str, ...] = ()
     actual_amount: str = "null"
+    requires: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    requires_reason: str = "the account has no such records"
+    may_start_empty: bool = False
     fields: dict[str, FieldRule]
 
 

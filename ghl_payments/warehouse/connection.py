@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 from filelock import FileLock, Timeout
 
-from ghl_payments.warehouse.migrate import migrate, prepare_session
+from ghl_payments.warehouse.migrate import create_macros, migrate, prepare_session
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +30,15 @@ class ForeignWarehouseError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """One DuckDB file with one writer at a time; the operating system frees the lock when a process dies."""
+    """One DuckDB file with one writer at a time; the operating system frees the lock when a process dies.
+
+    SQL reads `as_of`, the instant decisions are made for, as `getvariable('as_of')`; without one it is null.
+    """
 
     path: Path
     lock_timeout_seconds: float = 120.0
     memory_limit: str = "1GB"
+    as_of: datetime | None = field(default=None, compare=False)
 
     @contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -83,6 +88,9 @@ class Warehouse:
         try:
             prepare_session(con)
             migrate(con)
+            create_macros(con)
+            if self.as_of is not None:
+                con.execute("set variable as_of = ?::timestamp", [self.as_of.astimezone(UTC).replace(tzinfo=None)])
         except BaseException:
             con.close()
             raise

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from ghl_payments.domain.mapping import Mapping
+from ghl_payments.domain.mapping import Mapping, RecordMapping
 from ghl_payments.warehouse.queries import run, run_text
 
 CANONICAL = ("canonical_orders", "canonical_charges", "canonical_invoices", "canonical_contacts")
@@ -25,16 +25,27 @@ def _object(pairs: dict[str, str]) -> str:
     return f"json_object({inner})"
 
 
+def _able(record: RecordMapping) -> str:
+    """SQL that says whether the connection at hand has this record type at all."""
+    tests = [
+        f"coalesce(capability({_literal(name)}) in ({', '.join(map(_literal, levels))}), false)"
+        for name, levels in record.requires.items()
+    ]
+    return " and ".join(tests) or "true"
+
+
 def desired_select(mapping: Mapping, record_type: str) -> str:
     """INSERT of one record type's desired rows for `$connection`, `$live`, out of its canonical table."""
     record = mapping.record_types[record_type]
     fields = _object({name: rule.desired for name, rule in record.fields.items()})
     compared = _object({n: r.desired for n, r in record.fields.items() if r.compare != "never"} or {"key": record.key})
     parents = _object(record.parents) if record.parents else "'{}'::json"
+    able = _able(record)
     return f"""
         insert into reconciliation.desired
         select $connection, location_id, live, {_literal(mapping.system)}, {_literal(record_type)}, {record.key},
-            true, null, {fields}, md5({compared}::varchar), {parents}, ({record.amount})::bigint,
+            {able}, case when not ({able}) then {_literal(record.requires_reason)} end, {fields},
+            md5({compared}::varchar), {parents}, ({record.amount})::bigint,
             ({record.currency})::varchar, created_at, updated_at
         from canonical_{record.source}
         where live = $live and ({record.where})"""
@@ -82,6 +93,7 @@ def build_desired(
 ) -> int:
     """Replace one location's desired rows for one connection; returns their number. Needs `build_canonical` first."""
     keys = {"connection": connection, "location_id": location_id, "live": live}
+    con.execute("set variable connection = ?", [connection])
     run_text(
         con, "delete from reconciliation.desired where connection = $connection and location_id = $location_id", keys
     )
@@ -103,6 +115,7 @@ def build_documents(
 ) -> None:
     """Temp tables `{system}_{record_type}_records` and `{system}_dangling` out of the connection's documents."""
     keys = {"connection": connection, "only_location": only_location}
+    con.execute("set variable connection = ?", [connection])
     run_text(con, documents_sql.read_text(encoding="utf-8"), keys, step=f"{documents_sql.parent.name}/documents.sql")
 
 

@@ -74,9 +74,13 @@ def _refresh_reference(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def prepare_session(con: duckdb.DuckDBPyConnection) -> None:
-    """Settings and macros that live only as long as the connection."""
+    """Settings that live only as long as the connection."""
     con.execute("set autoinstall_known_extensions = false")
     con.execute("set TimeZone = 'UTC'")
     con.execute("set preserve_insertion_order = false")
+
+
+def create_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Macros for as long as the connection lives; they read tables, so the layout must be up to date."""
     for statement in duckdb.extract_statements(sql("macros")):
         con.execute(statement)

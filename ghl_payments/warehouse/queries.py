@@ -65,6 +65,12 @@ def run_text(
     return rows
 
 
+def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a temp table of this name has been made on this connection."""
+    found = con.execute("select 1 from duckdb_tables() where temporary and table_name = ?", [name]).fetchone()
+    return found is not None
+
+
 def dicts(
     con: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:

@@ -5,10 +5,13 @@ Extend it when a turn needs a further comparison; the comparisons themselves sta
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping as Pairs
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -21,7 +24,7 @@ from ghl_payments.warehouse.mapping_sql import (
     build_documents,
     store_field_rules,
 )
-from ghl_payments.warehouse.queries import run, run_text, sql
+from ghl_payments.warehouse.queries import has_table, run, run_text, sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,28 @@ class Target:
     mapping: Mapping
     documents_sql: Path
     only_location: str | None
+    options: Pairs[str, Any] = field(default_factory=dict)
+    locations: tuple[str, ...] = ()
+
+
+def use_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
+    """`capability()` and `option()` in SQL mean this connection's from now on."""
+    con.execute("set variable connection = ?", [target.connection])
+    con.execute("set variable options = ?", [json.dumps(dict(target.options))])
 
 
 def prepare_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
     """Temp tables that describe the target's record types, and the mapping's rules where SQL can join them."""
+    use_target(con, target)
     store_field_rules(con, target.mapping)
-    con.execute("create or replace temp table target_types (record_type varchar, source varchar)")
-    kinds = target.mapping.source_of
     con.execute(
-        "insert into target_types select unnest($types), unnest($kinds)",
-        {"types": list(kinds), "kinds": list(kinds.values())},
+        "create or replace temp table target_types (record_type varchar, source varchar, may_start_empty boolean)"
+    )
+    kinds = target.mapping.source_of
+    own = [target.mapping.record_types[name].may_start_empty for name in kinds]
+    con.execute(
+        "insert into target_types select unnest($types), unnest($kinds), unnest($own)",
+        {"types": list(kinds), "kinds": list(kinds.values()), "own": own},
     )
     parents = [
         (record_type, parent, parent not in record.optional_parents)
@@ -75,6 +90,7 @@ def prepare_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
 
 def describe_documents(con: duckdb.DuckDBPyConnection, target: Target) -> None:
     """The temp tables of the connector's `documents.sql`: keys, locations, dangling cross-references."""
+    use_target(con, target)
     build_documents(con, target.documents_sql, connection=target.connection, only_location=target.only_location)
 
 
@@ -83,17 +99,33 @@ def derive_actual(con: duckdb.DuckDBPyConnection, target: Target, record_types: 
     describe_documents(con, target)
     wanted = target.mapping.record_types if record_types is None else record_types
     build_actual(con, target.mapping, wanted, connection=target.connection, live=target.live)
+    if has_table(con, f"{target.system}_deliveries"):
+        text = sql("actual/deliveries").replace("TARGET_deliveries", f"{target.system}_deliveries")
+        run_text(
+            con, text, {"connection": target.connection, "system": target.system}, step="sql/actual/deliveries.sql"
+        )
 
 
 def derive_desired(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str) -> dict[str, int]:
     """`reconciliation.desired` of one location, for each of its connections."""
     build_canonical(con, location_id)
-    return {
-        target.connection: build_desired(
+    counts = {}
+    for target in targets:
+        use_target(con, target)
+        counts[target.connection] = build_desired(
             con, target.mapping, connection=target.connection, live=target.live, location_id=location_id
         )
-        for target in targets
-    }
+    return counts
+
+
+def store_declared_providers(con: duckdb.DuckDBPyConnection, rows: Sequence[Pairs[str, str]]) -> None:
+    """Put the providers that connections.yaml declares where canonical SQL finds them."""
+    names = ("location_id", "unique_name", "title", "provider", "description", "image_url")
+    con.execute("delete from ops.declared_providers")
+    con.execute(
+        "insert into ops.declared_providers select " + ", ".join(f"unnest(${name}::varchar[])" for name in names),
+        {name: [row[name] for row in rows] for name in names},
+    )
 
 
 def compare_target(

@@ -119,7 +119,7 @@ class Desk:
     def certify(self, record_type: str, rows: int, *, at: datetime, complete: bool = True) -> None:
         """The certificate of a list."""
         self.con.execute(
-            "insert or replace into actual.reads values ('halo', ?, 'turn', ?, ?, ?, 1, 1, ?, null, ?)",
+            "insert or replace into actual.reads values ('halo', ?, 'turn', ?, ?, ?, 1, 1, ?, null, ?, null, false)",
             [record_type, rows, rows, rows, complete, naive(at)],
         )
 

@@ -26,7 +26,7 @@ with lists as (
 listed as (select record_type, unnest(from_json(items, '["JSON"]')) as doc from lists),
 
 single as (
-    select record_type, case when json_type(body) = 'ARRAY' then (body -> '$[0]') else body end as doc
+    select record_type, asked_id, case when json_type(body) = 'ARRAY' and json_array_length(body) = 1 then (body -> '$[0]') else body end as doc
     from read_pages
     where kind <> 'list' and body is not null and coalesce(status, 200) = 200
 )
@@ -34,8 +34,8 @@ single as (
 select record_type, (doc ->> '$.id') as native_id, false as is_detail, any_value(doc) as doc
 from listed group by record_type, (doc ->> '$.id')
 union all
-select record_type, (doc ->> '$.id'), true, any_value(doc)
-from single where doc is not null group by record_type, (doc ->> '$.id');
+select record_type, coalesce(asked_id, doc ->> '$.id'), true, any_value(doc)
+from single where doc is not null group by record_type, coalesce(asked_id, doc ->> '$.id');
 
 -- A list that was begun before a record was read singly (and so perhaps written) knows less than that reading.
 insert into actual.documents

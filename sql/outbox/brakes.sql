@@ -11,13 +11,14 @@ select
     r.record_type, r.rows as observed, coalesce(b.baseline, a.rows) as baseline, a.rows as accepted, r.read_at, r.complete,
     case
         when not r.complete then null
-        when r.rows = 0 and t.record_type is not null and coalesce(a.rows, 1) > 0 then 'empty_answer'
+        when r.rows = 0 and t.record_type is not null and not coalesce(r.keyed, false)
+            and coalesce(a.rows, case when t.may_start_empty then 0 else 1 end) > 0 then 'empty_answer'
         -- Cross-references and the like may well be none at first, but not once records carry our keys; those that were
         -- written after the list was read say nothing about it.
-        when r.rows = 0 and (a.rows > 0 or exists (
+        when r.rows = 0 and not coalesce(r.keyed, false) and not coalesce(t.may_start_empty, false) and (a.rows > 0 or exists (
             select 1 from actual.records as k where k.connection = $connection and k.key is not null and k.read_at <= r.read_at
         )) and coalesce(a.rows, 1) > 0 then 'empty_answer'
-        when a.rows >= 5 and r.rows < a.rows * $shrink_share then 'shrunken_answer'
+        when a.rows >= 5 and not coalesce(r.keyed, false) and r.rows < a.rows * $shrink_share then 'shrunken_answer'
     end as brake
 from actual.reads as r
 left join target_types as t on t.record_type = r.record_type
@@ -51,6 +52,6 @@ left join actual.read_history as h
     on h.connection = $connection and h.record_type = r.record_type and h.read_at = r.read_at
 where r.connection = $connection and r.complete and h.read_at is null
     -- That a list may be empty is for a person to say, by releasing its brake.
-    and (r.rows > 0 or v.accepted = 0);
+    and (r.rows > 0 or v.accepted = 0 or r.record_type in (select record_type from target_types where may_start_empty));
 
 select brake, record_type from outbox.brakes where connection = $connection and active order by all;

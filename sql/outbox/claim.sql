@@ -75,6 +75,10 @@ with waiting as (
             select 1 from staging.transactions as t
             where t.location_id = $location_id and c.key = 'ghl:txn:' || t.transaction_id and not t.detail_is_current
         )
+        and not exists (
+            select 1 from staging.subscriptions as b
+            where b.location_id = $location_id and c.key = 'ghl:sub:' || b.subscription_id and not b.detail_is_current
+        )
 )
 
 select * from waiting

@@ -10,8 +10,8 @@ with held as (
     left join actual.records as a
         on a.connection = c.connection and a.record_type = c.record_type and a.native_id = c.native_id
     left join (
-        select connection, location_id, record_type, key, arg_min(native_id, try_cast(native_id as bigint)) as native_id,
-            arg_min(fields, try_cast(native_id as bigint)) as fields
+        select connection, location_id, record_type, key, arg_min(native_id, native_order(native_id)) as native_id,
+            arg_min(fields, native_order(native_id)) as fields
         from actual.records where key is not null group by all
     ) as b
         on b.connection = c.connection and b.location_id = c.location_id and b.record_type = c.record_type

@@ -14,4 +14,8 @@ where l.absent_at is not null or (
             and (r.fields ->> '$.subscription_status') = (l.doc ->> '$.status')
     )
 )
+union
+select split_part(key, ':', 3) from actual.records
+where location_id = $location_id and key like 'ghl:sub:%'
+    and split_part(key, ':', 3) not in (select id from listed where id is not null)
 order by 1;

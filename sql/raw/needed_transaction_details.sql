@@ -29,7 +29,7 @@ left join held as i on i.key = c.entity_key
 where (d.id is null or d.list_hash is distinct from c.content_hash) and (
         h.key is null or (c.entity_key is not null and i.key is null)
         or h.amount_minor is distinct from to_minor((c.doc ->> '$.amount'), e.exponent)
-        or h.dated is distinct from instant(c.doc ->> '$.createdAt')
+        or h.dated <> instant(c.doc ->> '$.createdAt')
     )
 union
 -- A test order may be marked in its detail only; then its charges are marked in theirs only.

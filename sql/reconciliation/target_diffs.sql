@@ -2,12 +2,12 @@
 -- Precedence for a record: unverifiable, duplicate, test record, deleted, then missing or differing.
 create or replace temp table target_found as
 select
-    record_type, key, count(*) as copies, list(native_id order by native_id) as native_ids,
+    record_type, key, count(*) as copies, list(native_id order by native_order(native_id)) as native_ids,
     bool_or(problem is not null) as unreadable, any_value(problem) as problem,
-    any_value(hash) as hash, any_value(fields) as fields, min(native_id) as native_id,
-    arg_min_null(amount_minor, try_cast(native_id as bigint)) as first_minor,
+    any_value(hash) as hash, any_value(fields) as fields, arg_min(native_id, native_order(native_id)) as native_id,
+    arg_min_null(amount_minor, native_order(native_id)) as first_minor,
     case when count(amount_minor) = count(*) then sum(amount_minor)::bigint end as sum_minor,
-    arg_min_null(currency, try_cast(native_id as bigint)) as currency
+    arg_min_null(currency, native_order(native_id)) as currency
 from actual.records
 where connection = $connection and location_id = $location_id and key is not null
 group by record_type, key;
@@ -25,15 +25,20 @@ where d.connection = $connection and d.location_id = $location_id;
 
 -- What GHL itself says of a key that stands in the target: quarantined, test, there but not wanted, or gone (404).
 create or replace temp table target_sources as
-with keys as (select distinct key from target_found where record_type not in ('client', 'user')),
+with keys as (select distinct key from target_found where record_type not in (
+    select record_type from target_types where source = 'contact'
+)),
 
 unreadable as (
     select key, bool_or(live = $live) as is_ours, bool_or(live <> $live and is_itself) as is_test
     from (
-        select case table_name when 'staging.orders' then 'ghl:order:' else 'ghl:txn:' end || record_key as key,
+        select case table_name
+                when 'staging.orders' then 'ghl:order:' when 'staging.subscriptions' then 'ghl:sub:' else 'ghl:txn:'
+            end || record_key as key,
             is_live(payload) as live, true as is_itself
         from staging.quarantine
-        where owner = $location_id and table_name in ('staging.orders', 'staging.transactions')
+        where owner = $location_id
+            and table_name in ('staging.orders', 'staging.transactions', 'staging.subscriptions')
         union all
         select concat_ws(':', 'ghl', (payload ->> '$.entityType'), (payload ->> '$.entityId')), is_live(payload), false
         from staging.quarantine where owner = $location_id and table_name = 'staging.transactions'
@@ -44,10 +49,11 @@ unreadable as (
 select distinct
     k.key,
     coalesce(q.is_ours, false) as quarantined,
-    coalesce(not o.live, not t.live, q.is_test, false) as is_test,
+    coalesce(not o.live, not t.live, not b.live, q.is_test, false) as is_test,
     case
         when o.order_id is not null then 'GHL has the order, and it asks for no such record'
         when t.transaction_id is not null then 'GHL has the transaction, and its status is ' || coalesce(t.status, 'unknown')
+        when b.subscription_id is not null then 'GHL has the subscription, and it asks for no such record'
         when g.status = 404 then 'GHL has no such record (asked for by id)'
         when i.invoice_key is null and split_part(k.key, ':', 2) = 'invoice' and a.complete
             then 'no GHL transaction pays this GHL invoice'
@@ -57,11 +63,14 @@ left join staging.orders as o
     on o.location_id = $location_id and k.key = 'ghl:order:' || o.order_id
 left join staging.transactions as t
     on t.location_id = $location_id and k.key = 'ghl:txn:' || t.transaction_id
+left join staging.subscriptions as b
+    on b.location_id = $location_id and k.key = 'ghl:sub:' || b.subscription_id
 left join unreadable as q on q.key = k.key
 left join raw.lookups as g
     on g.location_id = $location_id and g.status = 404 and (
         (g.stream = 'order_details' and k.key = 'ghl:order:' || g.id)
         or (g.stream = 'transaction_details' and k.key = 'ghl:txn:' || g.id)
+        or (g.stream = 'subscription_details' and k.key = 'ghl:sub:' || g.id)
     )
 left join (select distinct invoice_key from canonical_charges where live = $live) as i on i.invoice_key = k.key
 cross join (
@@ -93,13 +102,15 @@ unverifiable as (
         'its GHL row is in quarantine: ' || q.rule, coalesce(f.native_ids, [])
     from (
         select table_name, record_key, min(rule) as rule from staging.quarantine
-        where owner = $location_id and table_name in ('staging.orders', 'staging.transactions')
+        where owner = $location_id
+            and table_name in ('staging.orders', 'staging.transactions', 'staging.subscriptions')
             and is_live(payload) = $live
         group by table_name, record_key
     ) as q
     inner join target_types as r
         on (r.source = 'order' and q.table_name = 'staging.orders')
         or (r.source = 'txn' and q.table_name = 'staging.transactions')
+        or (r.source = 'sub' and q.table_name = 'staging.subscriptions')
     left join target_found as f
         on f.record_type = r.record_type and f.key = 'ghl:' || r.source || ':' || q.record_key
     where not coalesce(f.unreadable, false)

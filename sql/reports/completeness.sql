@@ -8,7 +8,7 @@ select 'ghl total', location_id, stream, null, sum_of_slices, sum_of_slices = un
     'date filter: ' || coalesce(filter_verdict, 'not judged'), swept_at
 from raw.sweeps
 union all
-select 'target list', connection, record_type, null, rows, complete, reason, read_at
+select 'target list', connection, record_type, null, rows, complete, coalesce(reason, limits), read_at
 from actual.reads
 union all
 select 'quarantine', owner, table_name, null, count(*), false, rule, max(last_seen)

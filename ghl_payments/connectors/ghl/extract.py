@@ -100,6 +100,11 @@ async def extract_details(extraction: Extraction, stream: str, *, warm: bool = T
     keys = {"location_id": extraction.location_id, "warm": warm, "as_of": naive(extraction.as_of)}
     with extraction.warehouse.open() as con:
         ids = [row[0] for row in run(con, f"raw/needed_{stream}", keys)]
+    return await extract_named_details(extraction, stream, ids)
+
+
+async def extract_named_details(extraction: Extraction, stream: str, ids: Sequence[str]) -> dict[str, Any]:
+    """Fetch the details of these records and load them; see `extract_details`."""
     if not ids:
         return {"needed": 0, "fetched": 0, "absent": 0, "failed": 0, "requests": 0, "new_versions": 0}
     path = extraction.folder / f"{stream}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.ndjson.zst"

@@ -6,13 +6,13 @@ Requests belong to `client.py`, bodies to `bodies.py`; what differs is decided b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ghl_payments.connectors.base import DesiredRecord, Probe, ReadCertificate, WriteAnswer
+from ghl_payments.connectors.base import DesiredRecord, Level, Probe, ReadCertificate, WriteAnswer
 from ghl_payments.connectors.halo.bodies import create_body, merged_lines, refusal, touches_lines, update_body
 from ghl_payments.connectors.halo.client import HaloClient
 from ghl_payments.connectors.halo.lists import MAX_ATTEMPTS, list_once
@@ -43,6 +43,8 @@ class HaloConnector:
     record_types: Sequence[str] = ("client", "user", "sales_order", "invoice", "invoice_payment")
     auxiliary_types: Sequence[str] = ("external_link", "currency")
     detail_types: Sequence[str] = ("sales_order",)
+    keyed_types: Sequence[str] = ()
+    capabilities: Mapping[str, tuple[str, ...]] = {}
 
     def __init__(self, client: HaloClient, connection: str, *, concurrency: int = 8) -> None:
         self._client = client
@@ -57,6 +59,13 @@ class HaloConnector:
         page = await self._client.list_page(resource.path, 1, page_size=1, filters=resource.list_filters)
         rows = len(page.rows) if page.record_count is None else page.record_count
         return Probe(rows, self._client.clock_ahead)
+
+    async def probe_levels(self, *, may_write: bool) -> dict[str, Level]:
+        """Halo works the same way at every tenant as far as the loop goes."""
+        return {}
+
+    def use_levels(self, levels: Mapping[str, str]) -> None:
+        """There is nothing to choose from."""
 
     async def read(self, record_type: str, landing: Path) -> ReadCertificate:
         """List a record type completely; only the last attempt's pages stay in the landing file."""

@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 
 from ghl_payments.connections import Connection
-from ghl_payments.connectors.access import Access
 from ghl_payments.connectors.readback import ReadBack, read_connection
-from ghl_payments.connectors.registry import TargetSystem, describe_target, target_systems
+from ghl_payments.connectors.registry import TargetSystem, access_to, describe_target, target_systems
 from ghl_payments.defs.checks import contract_result, contract_spec
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import Turn, explained, turn_of
+from ghl_payments.warehouse.queries import dicts
 
 
 def actual_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -32,6 +32,7 @@ def actual_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str])
                 kinds={"python", "duckdb"},
                 owners=["team:payments"],
                 description=f"Every {name} that {system.name} holds, ours and unmanaged ones.",
+                deps=_read_before(system),
             )
             for name, key in keys.items()
         ],
@@ -42,10 +43,22 @@ def actual_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str])
         connections = [c for c in turn.settings.targets(turn.location) if c.system == system.name]
         with explained():
             metrics = {c.name: asyncio.run(_read(turn, system, c)) for c in connections}
+            for name, types in metrics.items():
+                for record_type, found in types.items():
+                    if found.get("limits"):
+                        context.log.info(f"{name} {record_type}: {found['limits']}")
         for name, key in keys.items():
             yield _result(turn, key, name, metrics)
 
     return read
+
+
+def _read_before(system: TargetSystem) -> list[dg.AssetKey]:
+    """What GHL should be given is known once the other systems' deliveries are."""
+    if system.name != "ghl":
+        return []
+    others = [other for other in target_systems().values() if other.name != "ghl"]
+    return [dg.AssetKey(["actual", f"{other.name}_{name}"]) for other in others for name in other.record_types]
 
 
 def _result(
@@ -58,6 +71,12 @@ def _result(
             [record_type, list(metrics)],
         ).fetchone()
         checks = [contract_result(con, key, ["actual.records"], connection) for connection in metrics]
+        levels = dicts(
+            con,
+            "select connection, capability, level, evidence, forced, probed_at::varchar as probed_at "
+            "from ops.capabilities where list_contains($connections, connection) order by all",
+            {"connections": list(metrics)},
+        )
     passed = all(check.passed for check in checks)
     merged = checks[0] if checks and passed else next((check for check in checks if not check.passed), None)
     return dg.MaterializeResult(
@@ -66,13 +85,14 @@ def _result(
             "dagster/row_count": counts[0] if counts else 0,
             "unmanaged": counts[1] if counts else 0,
             "certificate": dg.MetadataValue.json({c: types.get(record_type, {}) for c, types in metrics.items()}),
+            "capabilities": dg.MetadataValue.json(levels),
         },
         check_results=[merged or dg.AssetCheckResult(asset_key=key, check_name="keeps_its_contract", passed=True)],
     )
 
 
 async def _read(turn: Turn, system: TargetSystem, connection: Connection) -> dict[str, dict[str, Any]]:
-    connector = system.connect(Access(turn.settings, connection))
+    connector = system.open(access_to(turn.settings, connection, turn.location))
     try:
         return await read_connection(
             ReadBack(
@@ -81,6 +101,8 @@ async def _read(turn: Turn, system: TargetSystem, connection: Connection) -> dic
                 warehouse=turn.warehouse,
                 landing=turn.landing,
                 turn_id=turn.turn_id,
+                keys_sql=system.keys_sql if system.keyed_types else None,
+                forced_levels=system.forced_levels(connection),
             )
         )
     finally:

@@ -8,12 +8,23 @@ import dagster as dg
 from ghl_payments.connectors.registry import describe_targets
 from ghl_payments.defs.checks import column_schema, contract_result, contract_spec
 from ghl_payments.defs.partitions import location_partitions
-from ghl_payments.defs.turn import explained, turn_of
+from ghl_payments.defs.turn import Turn, explained, turn_of
 from ghl_payments.warehouse import outbox
 
 KEY = dg.AssetKey(["outbox", "changes"])
 APPROVED = "approved"
 """Metadata entry that the push sensor reads."""
+
+
+def plan_all(turn: Turn) -> dict[str, int]:
+    """Plan the changes of a location for all its targets; changes by state."""
+    states: dict[str, int] = {}
+    with turn.warehouse.open() as con:
+        for target in describe_targets(turn.settings, turn.location):
+            counts = outbox.plan(con, target, turn.location.id, as_of=turn.as_of, turn_id=turn.turn_id)
+            for state, count in counts.items():
+                states[state] = states.get(state, 0) + count
+    return states
 
 
 @dg.definitions
@@ -32,12 +43,9 @@ def changes() -> dg.Definitions:
     )
     def plan(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         turn = turn_of(context)
-        states: dict[str, int] = {}
-        with explained(), turn.warehouse.open() as con:
-            for target in describe_targets(turn.settings, turn.location):
-                counts = outbox.plan(con, target, turn.location.id, as_of=turn.as_of, turn_id=turn.turn_id)
-                for state, count in counts.items():
-                    states[state] = states.get(state, 0) + count
+        with explained():
+            states = plan_all(turn)
+        with turn.warehouse.open() as con:
             brakes = con.execute(
                 "select connection, brake, record_type, reason from outbox.brakes where active"
             ).fetchall()

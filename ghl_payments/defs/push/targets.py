@@ -8,11 +8,11 @@ import asyncio
 import dagster as dg
 
 from ghl_payments.connections import Connection
-from ghl_payments.connectors.access import Access
 from ghl_payments.connectors.push import Push, PushResult
-from ghl_payments.connectors.registry import TargetSystem, describe_target, target_systems
+from ghl_payments.connectors.registry import TargetSystem, access_to, describe_target, target_systems
+from ghl_payments.defs.outbox.changes import plan_all
 from ghl_payments.defs.partitions import location_partitions
-from ghl_payments.defs.reconciliation.comparison import reconcile_all
+from ghl_payments.defs.reconciliation.again import read_ghl_again, reconcile_settled
 from ghl_payments.defs.turn import Turn, explained, turn_of
 
 
@@ -26,7 +26,7 @@ def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -
         kinds={"python"},
         owners=["team:payments"],
         partitions_def=partitions,
-        deps=[dg.AssetKey(["outbox", "changes"])],
+        deps=[dg.AssetKey(["outbox", "changes"]), *_pushed_before(system)],
         description=f"Changes written to {system.name} and proven by reading them back.",
     )
     def push(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -34,7 +34,13 @@ def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -
         connections = [c for c in turn.settings.targets(turn.location) if c.system == system.name]
         with explained():
             results = {c.name: asyncio.run(_push(turn, system, c)) for c in connections}
-            counts = reconcile_all(turn) if any(r.sent or r.verdicts for r in results.values()) else {}
+            moved = any(r.sent or r.verdicts for r in results.values())
+            if moved and system.name == "ghl":
+                # What GHL was just given changes what the other systems should hold, still in this turn.
+                read_ghl_again(turn, [c.name for c in connections])
+            counts = reconcile_settled(turn) if moved else {}
+            if moved and system.name == "ghl":
+                plan_all(turn)
             for result in results.values():
                 if result.error is not None:
                     raise result.error
@@ -49,9 +55,14 @@ def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -
     return push
 
 
+def _pushed_before(system: TargetSystem) -> list[dg.AssetKey]:
+    """GHL is written to first, because what it is given changes what the others should hold."""
+    return [dg.AssetKey(["push", "ghl"])] if system.name != "ghl" and "ghl" in target_systems() else []
+
+
 async def _push(turn: Turn, system: TargetSystem, connection: Connection) -> PushResult:
     # In preview the claim lets nothing leave, but what an earlier push left in doubt is still read back.
-    connector = system.connect(Access(turn.settings, connection))
+    connector = system.open(access_to(turn.settings, connection, turn.location))
     try:
         return await Push(
             connector=connector,
@@ -61,6 +72,7 @@ async def _push(turn: Turn, system: TargetSystem, connection: Connection) -> Pus
             location_id=turn.location.id,
             settle_seconds=turn.settings.settle_seconds,
             lock_folder=turn.settings.home / "locks",
+            forced_levels=system.forced_levels(connection),
         ).run()
     finally:
         await connector.aclose()

@@ -7,18 +7,14 @@ from typing import Any
 
 import dagster as dg
 
-from ghl_payments.connectors.registry import describe_targets
+from ghl_payments.connectors.registry import declared_providers, describe_targets
 from ghl_payments.defs.checks import column_schema, contract_result, contract_spec
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.raw.details import actual_keys
+from ghl_payments.defs.reconciliation.again import reconcile_settled
 from ghl_payments.defs.staging.tables import UPSTREAM as STAGING
 from ghl_payments.defs.turn import Turn, explained, turn_of
-from ghl_payments.warehouse.reconcile import (
-    derive_desired,
-    find_invariants,
-    reconcile_invariants,
-    reconcile_target,
-)
+from ghl_payments.warehouse.reconcile import derive_desired, find_invariants, store_declared_providers
 
 _STAGING = [dg.AssetKey(["staging", table]) for table in STAGING]
 
@@ -41,21 +37,6 @@ def _result(turn: Turn, name: str, rows: int, **metadata: Any) -> dg.Materialize
         )
 
 
-def reconcile_all(turn: Turn) -> dict[str, dict[str, int]]:
-    """Bring all diffs of a location up to date: each target, then GHL against itself; kinds with counts by system."""
-    with turn.warehouse.open() as con:
-        counts = {
-            target.connection: reconcile_target(
-                con, target, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
-            )
-            for target in describe_targets(turn.settings, turn.location)
-        }
-        counts["ghl"] = reconcile_invariants(
-            con, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
-        )
-    return counts
-
-
 @dg.definitions
 def comparison() -> dg.Definitions:
     """The three assets of the stage."""
@@ -73,6 +54,7 @@ def comparison() -> dg.Definitions:
     def desired(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         turn = turn_of(context)
         with explained(), turn.warehouse.open() as con:
+            store_declared_providers(con, declared_providers(turn.settings))
             counts = derive_desired(con, describe_targets(turn.settings, turn.location), turn.location.id)
         return _result(turn, "desired", sum(counts.values()), by_connection=dg.MetadataValue.json(counts))
 
@@ -94,7 +76,7 @@ def comparison() -> dg.Definitions:
     def diffs(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         turn = turn_of(context)
         with explained():
-            counts = reconcile_all(turn)
+            counts = reconcile_settled(turn)
         found = sum(sum(kinds.values()) for kinds in counts.values())
         return _result(turn, "diffs", found, found=dg.MetadataValue.json(counts))
 

@@ -1,0 +1,106 @@
+"""Comparing again within a turn: after details that a change must rest on, and after GHL itself was written to.
+
+Extend it when a further reading has to follow a comparison; the comparisons themselves stand in `sql/reconciliation/`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import date
+
+from ghl_payments.connectors.ghl.connect import connect_ghl
+from ghl_payments.connectors.ghl.extract import Extraction, extract_details, extract_list, extract_named_details
+from ghl_payments.connectors.registry import describe_targets
+from ghl_payments.defs.staging.tables import UPSTREAM as STAGING
+from ghl_payments.defs.turn import Turn
+from ghl_payments.warehouse.queries import run
+from ghl_payments.warehouse.reconcile import derive_desired, find_invariants, reconcile_invariants, reconcile_target
+from ghl_payments.warehouse.validate import stage
+
+logger = logging.getLogger(__name__)
+
+MAX_ROUNDS = 3
+"""A detail may show that a record is a test, which may change what others need; it does not go on for ever."""
+
+
+def reconcile_all(turn: Turn) -> dict[str, dict[str, int]]:
+    """Bring all diffs of a location up to date: each target, then GHL against itself; kinds with counts by system."""
+    with turn.warehouse.open() as con:
+        counts = {
+            target.connection: reconcile_target(
+                con, target, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
+            )
+            for target in describe_targets(turn.settings, turn.location)
+        }
+        counts["ghl"] = reconcile_invariants(
+            con, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
+        )
+    return counts
+
+
+def reconcile_settled(turn: Turn) -> dict[str, dict[str, int]]:
+    """`reconcile_all`, and again after the details were fetched that a change to a pushable record must rest on."""
+    counts = reconcile_all(turn)
+    for _ in range(MAX_ROUNDS):
+        with turn.warehouse.open() as con:
+            rows = run(con, "raw/needed_for_changes", {"location_id": turn.location.id})
+        needed: dict[str, list[str]] = {}
+        for stream, record_id in rows:
+            needed.setdefault(stream, []).append(record_id)
+        if not needed:
+            break
+        logger.info("%s: %d details are needed before changes may rest on them", turn.location.id, len(rows))
+        fetched = asyncio.run(_fetch_named(turn, needed))
+        if not fetched:
+            break
+        stage_again(turn)
+        counts = reconcile_all(turn)
+    return counts
+
+
+def read_ghl_again(turn: Turn, connections: Sequence[str]) -> None:
+    """Read the orders that a push to GHL touched, with their fulfillments and details, and derive all from them."""
+    with turn.warehouse.open() as con:
+        rows = con.execute(
+            "select distinct o.order_id, date_trunc('month', o.created_at)::date from outbox.changes as c "
+            "inner join staging.orders as o on o.location_id = c.location_id "
+            "and o.order_id = split_part(c.native_id, '/', 1) "
+            "where c.turn_id = ? and list_contains(?, c.connection) and c.native_id is not null",
+            [turn.turn_id, list(connections)],
+        ).fetchall()
+    asyncio.run(_read_orders(turn, [row[0] for row in rows], sorted({row[1] for row in rows})))
+    stage_again(turn)
+
+
+def stage_again(turn: Turn) -> None:
+    """Every staging table of the location anew, then what its targets should hold and what is wrong inside GHL."""
+    with turn.warehouse.open() as con:
+        for table in STAGING:
+            stage(con, f"staging.{table}", turn.location.id, turn.as_of)
+        derive_desired(con, describe_targets(turn.settings, turn.location), turn.location.id)
+        find_invariants(con, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds)
+
+
+def _extraction(turn: Turn) -> Extraction:
+    client = connect_ghl(turn.settings, turn.location)
+    return Extraction(client, turn.warehouse, turn.landing, turn.location.id, turn.as_of)
+
+
+async def _fetch_named(turn: Turn, needed: dict[str, list[str]]) -> int:
+    extraction = _extraction(turn)
+    try:
+        done = [await extract_named_details(extraction, stream, ids) for stream, ids in sorted(needed.items())]
+        return sum(metrics["fetched"] + metrics["absent"] for metrics in done)
+    finally:
+        await extraction.client.aclose()
+
+
+async def _read_orders(turn: Turn, order_ids: Sequence[str], months: Sequence[date]) -> None:
+    extraction = _extraction(turn)
+    try:
+        if order_ids:
+            await extract_list(extraction, "orders", months=list(months))
+            await extract_named_details(extraction, "fulfillments", order_ids)
+            await extract_details(extraction, "order_details", warm=False)
+    finally:
+        await extraction.client.aclose()
