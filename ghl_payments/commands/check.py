@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -15,15 +15,15 @@ import duckdb
 
 from ghl_payments.commands.show import table
 from ghl_payments.connections import Connection, Location, SettingsError
-from ghl_payments.connectors.access import Access
-from ghl_payments.connectors.base import Probe
+from ghl_payments.connectors.base import Connector, Probe
 from ghl_payments.connectors.ghl.client import ENDPOINTS
 from ghl_payments.connectors.ghl.connect import connect_ghl
-from ghl_payments.connectors.registry import target_system
+from ghl_payments.connectors.registry import TargetSystem, access_to, target_system
 from ghl_payments.domain.streams import LIST_STREAMS, SNAPSHOT_STREAMS
 from ghl_payments.settings import Settings
 from ghl_payments.transport.errors import ApiError, MissingScope, Unauthorised, Unreachable
 from ghl_payments.warehouse.connection import Warehouse, WarehouseBusyError
+from ghl_payments.warehouse.queries import dicts
 
 State = Literal["ok", "warning", "failed"]
 
@@ -91,8 +91,12 @@ async def _accounts(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     for location in settings.locations:
         findings += await _location(settings, location)
-    for connection in _targets(settings):
-        findings += await _target(settings, connection)
+    seen: set[str] = set()
+    for location in settings.locations:
+        for connection in settings.targets(location):
+            if connection.name not in seen:
+                seen.add(connection.name)
+                findings += await _target(settings, connection, location)
     return findings
 
 
@@ -111,16 +115,55 @@ async def _location(settings: Settings, location: Location) -> list[Finding]:
     return await _probe(client, what, streams)
 
 
-async def _target(settings: Settings, connection: Connection) -> list[Finding]:
+async def _target(settings: Settings, connection: Connection, location: Location) -> list[Finding]:
     what = connection.name
     try:
         system = target_system(connection)
-        connector = system.connect(Access(settings, connection))
+        forced = system.forced_levels(connection)
+        connector = system.open(access_to(settings, connection, location))
     except SettingsError as error:
-        return [Finding(f"{what} credentials", "failed", "not set", str(error))]
+        return [Finding(f"{what} settings", "failed", "not usable", str(error))]
     types = {name: f"{what} {name}" for name in (*system.record_types, *system.auxiliary_types)}
-    findings = await _probe(connector, what, types)
-    return [_doubted(finding) for finding in findings]
+    findings = [_doubted(finding) for finding in await _probe(connector, what, types)]
+    if not system.capabilities or any(finding.what == f"{what} access" for finding in findings):
+        return findings
+    connector = system.open(access_to(settings, connection, location))
+    return findings + await _levels(settings, system, connector, what, forced)
+
+
+async def _levels(
+    settings: Settings, system: TargetSystem, connector: Connector, what: str, forced: Mapping[str, str]
+) -> list[Finding]:
+    """What the account can do: as the last run found it out, else found out now without writing anything."""
+    known: dict[str, tuple[str, str]] = {}
+    try:
+        if settings.warehouse.exists():
+            with Warehouse(
+                settings.warehouse, lock_timeout_seconds=1.0, memory_limit=settings.memory_limit
+            ).open() as con:
+                known = {
+                    row["capability"]: (row["level"], f"{row['evidence']}; since {row['probed_at']:%Y-%m-%d %H:%M} UTC")
+                    for row in dicts(con, "from ops.capabilities where connection = $connection", {"connection": what})
+                }
+        if set(system.capabilities) - set(known):
+            async with asyncio.timeout(_PATIENCE):
+                probed = await connector.probe_levels(may_write=False)
+            known = {
+                name: (level.level, f"{level.evidence}; found out just now") for name, level in probed.items()
+            } | known
+    except (ApiError, TimeoutError, WarehouseBusyError) as error:
+        remedy = "What the account can do could not be found out; a run will try again."
+        return [Finding(f"{what} capabilities", "warning", type(error).__name__, remedy)]
+    finally:
+        await connector.aclose()
+    known |= {name: (level, "forced in connections.yaml") for name, level in forced.items()}
+    return [_level(what, name, levels, *known.get(name, (levels[-1], "not found out"))) for name, levels in
+            system.capabilities.items()]  # fmt: skip
+
+
+def _level(what: str, name: str, levels: Sequence[str], level: str, evidence: str) -> Finding:
+    others = " > ".join(levels)
+    return Finding(f"{what} capability {name}", "ok", f"{level} (of {others}): {evidence}")
 
 
 def _doubted(finding: Finding) -> Finding:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -135,17 +136,19 @@ def _compared(con: duckdb.DuckDBPyConnection, first: LoopResult) -> str:
 
 def _found(rows: list[dict[str, Any]]) -> str:
     table = []
-    for kind in DIFF_KINDS:
-        found = [row for row in rows if row["kind"] == kind.name]
+    systems = sorted({row["system"] for row in rows}, key=lambda system: (system == "ghl", system))
+    for system, kind in product(systems, DIFF_KINDS):
+        found = [row for row in rows if row["kind"] == kind.name and row["system"] == system]
         left = sum(row["state"] == "open" for row in found)
         if found:
-            table.append([found[0]["system"], kind.name, len(found), len(found) - left, left, _money(found)])
+            table.append([system, kind.name, len(found), len(found) - left, left, _money(found)])
     table.append(["", "all", len(rows), sum(r[3] for r in table), sum(r[4] for r in table), ""])
     return show.table(table, ["where", "difference", "found", "repaired", "left", "money (each sale once)"])
 
 
 def _money(rows: list[dict[str, Any]]) -> str:
-    for record_type in _MONEY_ORDER:
+    others = sorted({row["record_type"] for row in rows} - set(_MONEY_ORDER))
+    for record_type in (*_MONEY_ORDER, *others):
         sums: Counter[str] = Counter()
         for row in rows:
             if row["record_type"] == record_type and row["amount_minor"] and row["currency"]:
