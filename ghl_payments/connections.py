@@ -6,14 +6,25 @@ The environment belongs to `settings.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from ghl_payments.domain.yaml_lines import (
+    Finding,
+    FoundError,
+    Problem,
+    UnreadableFileError,
+    YamlFile,
+    findings,
+    nearest,
+    read_yaml,
+)
 
 Policy = Literal["off", "preview", "review", "auto"]
 
@@ -57,6 +68,7 @@ class Connection(_Strict):
     capabilities: dict[str, str] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     brakes: Brakes = Brakes()
+    _file: YamlFile | None = PrivateAttr(None)
 
     @field_validator("policy", mode="before")
     @classmethod
@@ -81,6 +93,12 @@ class Connection(_Strict):
         if self.policy is not None:
             return self.policy
         return "auto" if is_loopback(self.base_url) else "preview"
+
+    def place(self, *spot: str) -> str:
+        """`connections.yaml:LINE` of a part of this connection, its name where it does not come from a file."""
+        if self._file is None:
+            return f"connection {self.name}"
+        return f"{self._file.name}:{self._file.line(('connections', self.name.partition('/')[0], *spot))}"
 
 
 class GhlAccess(_Strict):
@@ -132,21 +150,29 @@ class ConnectionsFile(_Strict):
 
     @model_validator(mode="after")
     def _references_exist(self) -> ConnectionsFile:
-        seen: set[str] = set()
-        for location in self.locations:
-            if location.id in seen:
-                msg = f"location {location.id} is listed twice"
-                raise ValueError(msg)
-            seen.add(location.id)
-            for name in [location.ghl.connection, *location.targets]:
-                if name not in self.connections:
-                    msg = f"location {location.id} names the connection {name!r}, which is not under `connections`"
-                    raise ValueError(msg)
-            systems = [self.connections[name].system for name in location.targets]
-            if len(set(systems)) < len(systems):
-                msg = f"location {location.id} has two targets of one system; a location has one of each"
-                raise ValueError(msg)
+        for finding in _wrong_references(self):
+            # Only the first: pydantic takes one error from here, and the others may follow from it.
+            raise FoundError(finding)
         return self
+
+
+def _wrong_references(file: ConnectionsFile) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for place, location in enumerate(file.locations):
+        if location.id in seen:
+            yield Finding(("locations", place, "id"), f"location {location.id} is listed twice")
+        seen.add(location.id)
+        named = [(("ghl", "connection"), location.ghl.connection)]
+        named += [(("targets", number), name) for number, name in enumerate(location.targets)]  # type: ignore[misc]
+        for spot, name in named:
+            if name not in file.connections:
+                what = f"location {location.id} names the connection {name!r}, which is not under `connections`"
+                yield Finding(("locations", place, *spot), what, nearest(name, file.connections))
+                return
+        systems = [file.connections[name].system for name in location.targets]
+        if len(set(systems)) < len(systems):
+            what = f"location {location.id} has two targets of one system; a location has one of each"
+            yield Finding(("locations", place, "targets"), what)
 
 
 def is_loopback(url: str) -> bool:
@@ -161,49 +187,41 @@ def is_loopback(url: str) -> bool:
 
 
 def read_connections(path: Path) -> ConnectionsFile:
-    """A validated connections file; every error names the file, the line and the remedy."""
+    """A validated connections file, paths in it resolved; every error names the file, the line and the remedy."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read as a UTF-8 text file ({type(error).__name__})"
-        raise SettingsError(msg) from None
-    try:
-        document = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        msg = f"{where}: not readable as YAML ({getattr(error, 'problem', None) or 'syntax error'})"
-        raise SettingsError(msg) from None
-    if not isinstance(document, dict):
+        file = read_yaml(path)
+    except UnreadableFileError as error:
+        raise SettingsError(str(error)) from None
+    if not isinstance(file.data, dict):
         msg = f"{path}:1: must be a mapping with version, connections and locations"
         raise SettingsError(msg)
     try:
-        return ConnectionsFile.model_validate(document)
+        described = ConnectionsFile.model_validate(file.data)
     except ValidationError as error:
-        raise SettingsError(_explain(path, node, error)) from None
+        raise SettingsError(_told(file, findings(error, ConnectionsFile))) from None
+    found = {name: _resolved(path, connection) for name, connection in described.connections.items()}
+    missing = [
+        Finding(
+            ("connections", name, "mapping"), f"{connection.mapping} does not exist; the path is relative to this file"
+        )
+        for name, connection in found.items()
+        if connection.mapping is not None and not connection.mapping.is_file()
+    ]
+    if missing or file.repeated():
+        raise SettingsError(_told(file, missing))
+    for name, connection in found.items():
+        connection._file = file  # noqa: SLF001 - the file is what made the connection
+        found[name] = connection.model_copy(update={"name": name})
+    return described.model_copy(update={"connections": found})
 
 
-def _explain(path: Path, node: yaml.Node | None, error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_input=False, include_url=False):
-        spot = problem["loc"]
-        name = ".".join(str(part) for part in spot) or "the file"
-        lines.append(f"{path}:{_line_of(node, spot)}: {name}: {problem['msg'].removeprefix('Value error, ')}")
-    return "\n".join(lines)
+def _resolved(path: Path, connection: Connection) -> Connection:
+    if connection.mapping is None:
+        return connection
+    return connection.model_copy(update={"mapping": path.parent / connection.mapping})
 
 
-def _line_of(node: yaml.Node | None, spot: tuple[Any, ...]) -> int:
-    line = 1
-    for part in spot:
-        if isinstance(node, yaml.MappingNode):
-            match = next(((k, v) for k, v in node.value if getattr(k, "value", None) == str(part)), None)
-            if match is None:
-                break
-            line, node = match[0].start_mark.line + 1, match[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
+def _told(file: YamlFile, wrong: list[Finding]) -> str:
+    problems = [Problem(file.name, file.line(f.spot), ".".join(map(str, f.spot)) or "the file", f.what, f.nearest)
+                for f in wrong]  # fmt: skip
+    return "\n".join(map(str, [*file.repeated(), *problems]))

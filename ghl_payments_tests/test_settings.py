@@ -134,8 +134,16 @@ def test_a_connections_file_that_is_named_must_exist(tmp_path: Path) -> None:
         ("Europe/Berlin", "Mars/Base", 10, "not an IANA time zone"),
         ("    timezone: Europe/Berlin\n", "", 9, "timezone: Field required"),
         ("id: LOC1", "id: LOC 1", 9, "id"),
-        ("targets: [halo]", "targets: [hallo]", 1, "LOC1 names the connection 'hallo'"),
-        ("{connection: ghl, token", "{connection: gh, token", 1, "LOC1 names the connection 'gh'"),
+        ("targets: [halo]", "targets: [hallo]", 12, "LOC1 names the connection 'hallo'"),
+        ("{connection: ghl, token", "{connection: gh, token", 11, "LOC1 names the connection 'gh'"),
+        ("    system: halo", "    system: halo\n    polcy: auto", 6, "not permitted here; nearest: policy"),
+        ("    system: halo", "    system: halo\n    policy: atuo", 6, "; nearest: auto"),
+        ("    system: halo", "    system: halo\n    optoins: {}", 6, "; nearest: options"),
+        ("    system: halo", "    system: halo\n    mapping: own/halo.yaml", 6, "halo.yaml does not exist"),
+        ("    system: halo", "    system: halo\n    brakes: {shrink_shar: 1}", 6, "; nearest: shrink_share"),
+        ("    system: halo", "    system: halo\n    system: act", 6, "stands twice"),
+        ("    timezone", "    provider: []\n    timezone", 10, "; nearest: providers"),
+        ("targets: [halo]", "targets: [hallo]", 12, "; nearest: halo"),
     ],
 )
 def test_a_malformed_connections_file_is_told_with_file_line_and_what_is_wrong(
@@ -159,8 +167,21 @@ def test_every_mistake_is_told_at_once(described: Path) -> None:
 def test_a_location_that_is_listed_twice_is_refused(described: Path) -> None:
     again = CONNECTIONS[CONNECTIONS.index("  - id") :]
     described.write_text(CONNECTIONS + again, encoding="utf-8")
-    with pytest.raises(SettingsError, match="LOC1 is listed twice"):
+    with pytest.raises(SettingsError, match=r"yaml:13: .*LOC1 is listed twice"):
         read_connections(described)
+
+
+def test_a_mapping_of_ones_own_stands_beside_the_connections_file(described: Path) -> None:
+    (described.parent / "own.yaml").touch()
+    described.write_text(CONNECTIONS.replace("    system: halo", "    system: halo\n    mapping: own.yaml"))
+    assert load_settings(environment(described)).connection("halo").mapping == described.parent / "own.yaml"
+
+
+def test_a_connection_knows_the_line_of_each_of_its_parts(described: Path) -> None:
+    described.write_text(CONNECTIONS.replace("    system: halo", "    system: halo\n    options:\n      a: 1"))
+    halo = load_settings(environment(described)).connection("halo")
+    assert halo.place("options", "a") == f"{described}:7"
+    assert halo.place("capabilities", "a") == f"{described}:4"
 
 
 @pytest.mark.parametrize("content", [b"", b"- a\n", b"just text", b"\xff\xfe\x00"])

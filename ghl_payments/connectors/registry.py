@@ -5,7 +5,7 @@ Nothing is listed by hand here, so that a new system is one new folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as Pairs
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,7 +18,10 @@ from pydantic import BaseModel, ValidationError
 from ghl_payments.connections import Connection, Location, SettingsError
 from ghl_payments.connectors.access import Access
 from ghl_payments.connectors.base import Connector
-from ghl_payments.domain.mapping import Mapping, load_mapping
+from ghl_payments.connectors.mappings import MappingSource, mapping_for
+from ghl_payments.domain.mapping import Mapping
+from ghl_payments.domain.mapping_files import effective_mapping
+from ghl_payments.domain.yaml_lines import findings, nearest
 from ghl_payments.settings import Settings
 from ghl_payments.warehouse.reconcile import Target
 
@@ -37,42 +40,64 @@ class TargetSystem:
     capabilities: Pairs[str, tuple[str, ...]]
     keys_sql: Path
     options: type[BaseModel] | None
+    writable_fields: Pairs[str, Collection[str]] | None = None
+
+    @property
+    def mapping_source(self) -> MappingSource:
+        """What a mapping of this system is checked against; a connector may name more fields as `writable_fields`."""
+        folder = self.documents_sql.parent
+        return MappingSource(
+            folder / "mapping.yaml", self.documents_sql, self.record_types, self.capabilities, self.writable_fields
+        )
 
     def options_of(self, connection: Connection) -> BaseModel | None:
-        """The connection's options, checked and completed; SettingsError names each wrong one."""
+        """The connection's options, checked and completed; SettingsError names each wrong one with its line."""
         if self.options is None:
             if connection.options:
-                msg = f"connection {connection.name}: {self.name} has no options, found {', '.join(connection.options)}"
+                place = connection.place("options")
+                msg = f"{place}: {connection.name}: {self.name} has no options, found {', '.join(connection.options)}"
                 raise SettingsError(msg)
             return None
         try:
             return self.options.model_validate(connection.options)
         except ValidationError as error:
-            problems = "; ".join(
-                f"options.{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
-                for e in error.errors(include_input=False, include_url=False)
-            )
-            known = ", ".join(sorted(self.options.model_fields))
-            msg = f"connection {connection.name}: {problems}. Options of {self.name}: {known}"
-            raise SettingsError(msg) from None
+            raise SettingsError("\n".join(self._wrong_options(connection, error))) from None
+
+    def _wrong_options(self, connection: Connection, error: ValidationError) -> list[str]:
+        assert self.options is not None
+        known = ", ".join(sorted(self.options.model_fields))
+        told = []
+        for finding in findings(error, self.options):
+            spot = list(map(str, finding.spot))
+            place = f"{connection.place('options', *spot)}: {connection.name}: {'.'.join(['options', *spot])}"
+            hint = f"; nearest: {finding.nearest}" if finding.nearest else ""
+            told.append(f"{place}: {finding.what}{hint}. Options of {self.name}: {known}")
+        return told
 
     def forced_levels(self, connection: Connection) -> dict[str, str]:
         """Levels that the configuration forces; SettingsError names those that the system does not have."""
         for name, level in connection.capabilities.items():
+            place = f"{connection.place('capabilities', name)}: {connection.name}"
             if name not in self.capabilities:
                 known = ", ".join(self.capabilities) or "none"
-                msg = f"connection {connection.name}: no capability {name!r}; {self.name} has: {known}"
+                hint = _hint(name, self.capabilities)
+                msg = f"{place}: no capability {name!r}; {self.name} has: {known}{hint}"
                 raise SettingsError(msg)
             levels = self.capabilities[name]
             if level not in levels and "*" not in levels:
-                known = ", ".join(levels)
-                msg = f"connection {connection.name}: capability {name} has no level {level!r}; levels: {known}"
+                hint = _hint(level, levels)
+                msg = f"{place}: capability {name} has no level {level!r}; levels: {', '.join(levels)}{hint}"
                 raise SettingsError(msg)
         return dict(connection.capabilities)
 
     def open(self, access: Access) -> Connector:
         """A connector for one account, with its options checked."""
         return self.connect(replace(access, options=self.options_of(access.connection)))
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    near = nearest(name, known)
+    return f"; nearest: {near}" if near else ""
 
 
 @cache
@@ -83,7 +108,7 @@ def target_systems() -> dict[str, TargetSystem]:
         if not (folder / "mapping.yaml").exists() or not (folder / "connect.py").exists():
             continue
         module = import_module(f"ghl_payments.connectors.{folder.name}.connect")
-        mapping = load_mapping(folder / "mapping.yaml")
+        mapping = effective_mapping(folder / "mapping.yaml")
         found[mapping.system] = TargetSystem(
             name=mapping.system,
             mapping=mapping,
@@ -95,6 +120,7 @@ def target_systems() -> dict[str, TargetSystem]:
             capabilities=module.CONNECTOR.capabilities,
             keys_sql=folder / "keys.sql",
             options=getattr(module, "OPTIONS", None),
+            writable_fields=getattr(module.CONNECTOR, "writable_fields", None),
         )
     return found
 
@@ -120,7 +146,7 @@ def describe_target(settings: Settings, connection: Connection) -> Target:
         live=connection.live,
         policy=connection.effective_policy,
         shrink_share=connection.brakes.shrink_share,
-        mapping=system.mapping,
+        mapping=mapping_for(system.mapping_source, connection.mapping),
         documents_sql=system.documents_sql,
         only_location=sharing[0] if len(sharing) == 1 else None,
         options=plain_options(options),
