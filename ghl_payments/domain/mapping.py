@@ -13,7 +13,9 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Source = Literal["contacts", "orders", "invoices", "charges", "exceptions"]
+Source = Literal[
+    "contacts", "orders", "invoices", "charges", "exceptions", "subscriptions", "rollups", "deliveries", "providers"
+]
 FieldClass = Literal["amount", "currency", "status", "quantity", "date", "contact", "other"]
 
 

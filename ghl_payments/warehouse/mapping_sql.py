@@ -13,7 +13,10 @@ import duckdb
 from ghl_payments.domain.mapping import Mapping, RecordMapping
 from ghl_payments.warehouse.queries import run, run_text
 
-CANONICAL = ("canonical_orders", "canonical_charges", "canonical_invoices", "canonical_contacts")
+CANONICAL = (
+    "canonical_orders", "canonical_charges", "canonical_invoices", "canonical_contacts", "canonical_subscriptions",
+    "canonical_rollups",
+)  # fmt: skip
 
 
 def _literal(text: str) -> str:

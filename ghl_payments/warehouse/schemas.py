@@ -67,6 +67,7 @@ def _minor() -> pa.Column:
 
 
 _INSTANT = pa.Column("datetime64[us]", [_rule("created_at_unreadable", lambda s: s.notna())], nullable=True)
+_MOMENT = pa.Column("datetime64[us]", nullable=True)
 _FLAG = pa.Column("boolean", nullable=True)
 _CURRENCY = _text(_one_of(CURRENCY_EXPONENTS, "currency_unknown"))
 _AMOUNT_STATE = _text(
@@ -111,6 +112,8 @@ CONTRACTS: dict[str, TableContract] = {
         _contract("staging.subscriptions", "location_id", ("subscription_id",), {
             "subscription_id": _ID, "live": _FLAG, "currency": _CURRENCY, "amount_minor": _minor(),
             "amount_state": _AMOUNT_STATE, "status_type": _STATUS_TYPE, "created_at": _INSTANT,
+            "plan": _text(), "interval_text": _text(), "starts_at": _MOMENT, "ends_at": _MOMENT,
+            "cancelled_at": _MOMENT, "next_billing_at": _MOMENT,
         }),
         _contract("staging.contacts", "location_id", ("contact_id",), {"contact_id": _ID, "name": _text()}),
         _contract("staging.contact_aliases", "location_id", ("alias_id",), {"alias_id": _ID, "contact_id": _ID}),
