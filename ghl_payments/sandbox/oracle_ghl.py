@@ -6,7 +6,7 @@ Add a fact here when a rule needs it; what follows for a target belongs to `orac
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -71,7 +71,10 @@ class Transaction:
 
 @dataclass(slots=True)
 class Ledgers:
-    """One location: readable rows by id, the ids of unreadable ones, and what hangs on orders."""
+    """One location: readable rows by id, the ids of unreadable ones, and what hangs on orders.
+
+    `source` is the location as the state document has it.
+    """
 
     location_id: str
     orders: dict[str, Order]
@@ -81,6 +84,7 @@ class Ledgers:
     aliases: dict[str, str]
     subscription_statuses: dict[str, set[str]]
     fulfillments: dict[str, list[Document]]
+    source: Document = field(default_factory=dict)
 
     def canonical(self, contact_id: object) -> str | None:
         """The contact a merged one became, or the contact itself; None for no contact."""
@@ -95,7 +99,7 @@ class Ledgers:
 
 def read_location(location: Document) -> Ledgers:
     """The facts of one `ghl.locations[]` entry of a state document."""
-    books = Ledgers(str(location["id"]), {}, {}, {}, {}, _aliases(location.get("transactions") or ()), {}, {})
+    books = Ledgers(str(location["id"]), {}, {}, {}, {}, _aliases(location.get("transactions") or ()), {}, {}, location)
     for doc in location.get("orders") or ():
         _read_order(books, doc)
     for doc in location.get("transactions") or ():
