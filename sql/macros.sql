@@ -88,3 +88,17 @@ create or replace temp macro capability(c) as (
 create or replace temp macro option(o) as (getvariable('options')::json ->> o);
 -- Native ids in their order, whether numbers or not.
 create or replace temp macro native_order(t) as case when regexp_full_match(t, '[0-9]{1,30}') then lpad(t, 30, '0') else t end;
+-- Whether two texts of a field differ under its rule of comparison; null counts as an empty text.
+create or replace temp macro differs(rule, tolerance, wanted, got) as case rule
+    when 'never' then false
+    when 'minor' then coalesce(
+        abs(try_cast(wanted as bigint) - try_cast(got as bigint)) > tolerance, coalesce(wanted, '') <> coalesce(got, '')
+    )
+    when 'time' then coalesce(
+        abs(epoch_ms(instant(wanted)) - epoch_ms(instant(got))) > tolerance * 1000,
+        coalesce(wanted, '') <> coalesce(got, '')
+    )
+    when 'text' then regexp_replace(lower(trim(coalesce(wanted, ''))), '\s+', ' ', 'g')
+        <> regexp_replace(lower(trim(coalesce(got, ''))), '\s+', ' ', 'g')
+    else coalesce(wanted, '') <> coalesce(got, '')
+end;
