@@ -5,6 +5,8 @@ Add what several tests of the SQL need to load or to look at; documents and expe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -194,7 +196,7 @@ class Desk:
 
     def plan(self, *, policy: str = "auto", now: datetime = NOW, location_id: str = LOCATION) -> dict[str, int]:
         """The plan; changes by state."""
-        return outbox.plan(self.con, target(policy=policy), location_id, as_of=now, turn_id="turn")
+        return outbox.plan(self.con, replace(self.halo, policy=policy), location_id, as_of=now, turn_id="turn")
 
     def claim(self, *, policy: str = "auto", live: bool = True, batch: int = 100) -> list[ClaimedChange]:
         """What may leave now."""

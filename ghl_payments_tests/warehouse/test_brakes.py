@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ghl_payments.warehouse import outbox
@@ -131,3 +133,24 @@ def test_another_connections_answer_brakes_only_itself(stocked: Stocked) -> None
         "insert into actual.reads by name select * replace ('other' as connection, 0 as rows) from actual.reads"
     )
     assert desk.plan(now=later(hours=1)) == {"approved": 5}
+
+
+def test_a_container_of_our_own_may_start_empty_but_not_become_so(stocked: Stocked) -> None:
+    desk = stocked(planned)
+    types = dict(desk.halo.mapping.record_types)
+    types["invoice"] = types["invoice"].model_copy(update={"may_start_empty": True})
+    mapping = desk.halo.mapping.model_copy(update={"record_types": types})
+    desk.halo = replace(desk.halo, mapping=mapping)
+    desk.con.execute("delete from actual.read_history where record_type = 'invoice'")
+    assert counts(desk, 0, 0) == {"approved": 5}
+    assert active(desk) == set()
+    assert counts(desk, 3, 0) == {"held": 5}
+    assert active(desk) == {("empty_answer", "invoice")}
+
+
+def test_records_that_are_asked_for_by_id_say_nothing_by_being_few(stocked: Stocked) -> None:
+    desk = stocked(planned)
+    counts(desk, 100)
+    desk.certify("invoice", 0, at=later(hours=9))
+    desk.con.execute("update actual.reads set keyed = true where record_type = 'invoice'")
+    assert desk.plan(now=later(hours=9)) == {"approved": 5}

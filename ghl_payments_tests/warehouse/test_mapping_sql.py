@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,3 +105,35 @@ def test_parents_are_required_unless_the_mapping_says_otherwise(desk: Desk) -> N
     assert ("invoice", "sales_order") not in {
         (row["record_type"], row["parent_type"]) for row in desk.rows("target_parents")
     }
+
+
+def test_a_record_type_that_the_account_lacks_makes_its_rows_unrepresentable_and_says_why(desk: Desk) -> None:
+    desk.purchases([order()], [txn()])
+    desk.stage()
+    build_canonical(desk.con, LOCATION)
+    shop = mapping(total={"desired": "amount_minor"}).model_dump(by_alias=True)
+    shop["record_types"]["deal"] |= {"requires": {"deals": ["available"]}, "requires_reason": "the plan has no deals"}
+    needy = Mapping.model_validate(shop)
+
+    def built() -> tuple[bool, str | None]:
+        assert build_desired(desk.con, needy, connection="c", live=True, location_id=LOCATION) == 1
+        row = desk.row("reconciliation.desired")
+        return row["representable"], row["reason"]
+
+    assert built() == (False, "the plan has no deals")
+    desk.con.execute("insert into ops.capabilities values ('other', 'deals', 'available', '', false, now()::timestamp)")
+    assert built() == (False, "the plan has no deals")
+    desk.con.execute("insert into ops.capabilities values ('c', 'deals', 'available', '', false, now()::timestamp)")
+    assert built() == (True, None)
+
+
+def test_options_of_the_connection_are_values_in_expressions(desk: Desk) -> None:
+    desk.purchases([order()], [txn()])
+    desk.stage()
+    target = replace(desk.halo, mapping=mapping(slot={"desired": "option('slot') || option('none')"}),
+                     options={"slot": 7})  # fmt: skip
+    reconcile.derive_desired(desk.con, [target], LOCATION)
+    assert desk.row("reconciliation.desired")["fields"] == '{"slot":null}'
+    target = replace(target, mapping=mapping(slot={"desired": "option('slot')"}))
+    reconcile.derive_desired(desk.con, [target], LOCATION)
+    assert desk.row("reconciliation.desired")["fields"] == '{"slot":"7"}'
