@@ -5,9 +5,8 @@ Add what several tests of the SQL need to load or to look at; documents and expe
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
