@@ -22,6 +22,7 @@ from ghl_payments.transport.errors import (
     SchemaDrift,
     Transient,
     Unauthorised,
+    WrongTokenClass,
 )
 
 
@@ -63,7 +64,7 @@ _GHL: tuple[Rule, ...] = (
     Rule(
         401,
         401,
-        Unauthorised,
+        WrongTokenClass,
         text=r"user type mismatch|authclass type",
         remedy="The token is of the wrong class; payments need a sub-account (location) token.",
     ),

@@ -10,7 +10,8 @@ No message here ever holds a body, a query value or a credential.
     ├── RateLimited
     │   └── DailyLimitReached
     ├── Unauthorised
-    │   └── MissingScope
+    │   ├── MissingScope
+    │   └── WrongTokenClass  another sort of credential is needed for this request
     ├── Forbidden
     ├── Rejected
     ├── NotFound
@@ -110,6 +111,12 @@ class MissingScope(Unauthorised):
     ) -> None:
         super().__init__(system=system, method=method, path=path, status=status, remedy=remedy)
         self.scope = scope
+
+
+class WrongTokenClass(Unauthorised):
+    """The credential is valid, but this request needs another sort of it; other requests may well succeed."""
+
+    default_remedy = "This request needs another sort of credential; trying again with this one will not help."
 
 
 class Forbidden(ApiError):

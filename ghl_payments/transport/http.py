@@ -26,6 +26,7 @@ from ghl_payments.transport.errors import (
     Unauthorised,
     Unreachable,
     Unreadable,
+    WrongTokenClass,
 )
 from ghl_payments.transport.exchange import Call, Response, Timeouts, exchange, is_loopback, open_client
 from ghl_payments.transport.jsontext import NotJson, WrongShape, encode
@@ -224,7 +225,8 @@ class HttpClient:
         return error
 
     def _may_refresh(self, call: Call, failure: Unauthorised) -> bool:
-        return self._auth.can_refresh and not call.anonymous and not isinstance(failure, MissingScope)
+        hopeless = isinstance(failure, MissingScope | WrongTokenClass)
+        return self._auth.can_refresh and not call.anonymous and not hopeless
 
     def _pause(self, call: Call, failure: ApiError, response: Response | None, tries: int) -> float | None:
         """Seconds before the next try; None when there must be none. A 429 was not applied, so any method may retry."""

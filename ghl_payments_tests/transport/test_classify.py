@@ -17,7 +17,7 @@ from ghl_payments.transport.classify import classify
         ("ghl", 400, {"statusCode": 400, "message": "Order not found"}, errors.NotFound),
         ("ghl", 401, {"statusCode": 401, "message": "Invalid JWT"}, errors.Unauthorised),
         ("ghl", 401, {"message": "The token is not authorized for this scope."}, errors.MissingScope),
-        ("ghl", 401, {"message": "Token's user type mismatch!"}, errors.Unauthorised),
+        ("ghl", 401, {"message": "Token's user type mismatch!"}, errors.WrongTokenClass),
         ("ghl", 401, {"message": "version header was not found."}, errors.Rejected),
         ("ghl", 403, {"message": "The token does not have access to this location."}, errors.Forbidden),
         ("ghl", 404, {"status": 404, "message": "Order not found", "name": "HttpException"}, errors.NotFound),

@@ -1,19 +1,28 @@
-"""The endpoints of GHL's payments API (Orders, Transactions, Subscriptions, Integrations), read side.
+"""The endpoints of GHL's payments API (Orders, Transactions, Subscriptions, Integrations), reads and writes.
 
-Add an endpoint here with its scope; how lists are walked and proven complete belongs to `scan.py`.
+Add an endpoint here with its scope; how lists are walked and proven complete belongs to `scan.py`, what is written to
+`bodies.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from ghl_payments.connectors.base import Probe
-from ghl_payments.connectors.ghl.shapes import Document, Page, read_array, read_object, read_page
+from ghl_payments.connectors.base import Probe, WriteAnswer
+from ghl_payments.connectors.ghl.shapes import (
+    Document,
+    Page,
+    read_any,
+    read_array,
+    read_object,
+    read_page,
+    read_written,
+)
 from ghl_payments.transport.auth import Auth, BearerToken
 from ghl_payments.transport.budget import Priority, RateBudget
 from ghl_payments.transport.errors import MissingScope
@@ -47,6 +56,18 @@ ENDPOINTS: dict[str, Endpoint] = {
     "integration_providers": Endpoint("/payments/integrations/provider/whitelabel", "payments/integration.readonly"),
 }
 """Stream -> endpoint."""
+
+NOTES = Endpoint("/payments/orders/{id}/notes", "")
+"""No scope is documented for it, and no shape of its answer."""
+
+WRITES: dict[str, Endpoint] = {
+    "fulfillment": Endpoint("/payments/orders/{id}/fulfillments", "payments/orders.write"),
+    "payment": Endpoint("/payments/orders/{id}/record-payment", "payments/orders.collectPayment"),
+    "provider": Endpoint("/payments/integrations/provider/whitelabel", "payments/integration.write"),
+}
+"""What can be created in GHL -> endpoint. None of it can be changed or deleted again through the API."""
+
+Body = Mapping[str, object]
 
 
 class GhlClient:
@@ -134,10 +155,13 @@ class GhlClient:
         """A subscription with its billing interval (GHL payments API, get subscription)."""
         return await self.detail("subscription_details", subscription_id, priority=priority)
 
-    async def providers(self, *, priority: Priority = "sweep") -> Document:
-        """All white-label integration providers as one JSON array (GHL payments API, list white-label providers)."""
+    async def providers(self, *, offset: int = 0, priority: Priority = "sweep") -> Document:
+        """White-label integration providers as one JSON array (GHL payments API, list white-label providers).
+
+        At most a hundred from `offset` on; the API does not say how many there are.
+        """
         # The documented default of limit is 0, so it is always given.
-        params: dict[str, str | int] = {**self._account, "limit": MAX_LIMIT, "offset": 0}
+        params: dict[str, str | int] = {**self._account, "limit": MAX_LIMIT, "offset": offset}
 
         def parse(response: Response) -> Document:
             return Document("", read_array(response.body, "providers"))
@@ -154,6 +178,48 @@ class GhlClient:
 
         return await self._read(stream, record_id, parse, self._account, priority)
 
+    async def notes(self, order_id: str, *, priority: Priority = "sweep") -> bytes:
+        """An order's notes as answered (GHL payments API, list order notes); their shape is not documented.
+
+        There is no endpoint that writes one.
+        """
+        path = NOTES.path.format(id=quote(order_id, safe=""))
+        return await self._http.read(path, lambda r: read_any(r.body), params=self._account, priority=priority)
+
+    async def create_fulfillment(self, order_id: str, body: Body, *, priority: Priority = "fresh") -> WriteAnswer:
+        """Fulfil items of an order (GHL payments API, create order fulfillment); the id is the fulfillment's.
+
+        Sent once: a lost answer is OutcomeUnknown, as the API has no idempotency key.
+        """
+
+        def parse(response: Response) -> WriteAnswer:
+            return WriteAnswer(read_written(response.body), response.status)
+
+        return await self._write("fulfillment", order_id, body, parse, priority)
+
+    async def record_payment(self, order_id: str, body: Body, *, priority: Priority = "fresh") -> WriteAnswer:
+        """Record a payment made outside of GHL (GHL payments API, record order payment); answers no id of its own.
+
+        The `native_id` of the answer is the order's. Sent once, like every write.
+        """
+
+        def parse(response: Response) -> WriteAnswer:
+            read_any(response.body)
+            return WriteAnswer(order_id, response.status)
+
+        return await self._write("payment", order_id, body, parse, priority)
+
+    async def create_provider(self, body: Body, *, priority: Priority = "fresh") -> WriteAnswer:
+        """Create a white-label provider (GHL payments API, create white-label integration provider).
+
+        Only tokens of a marketplace app may: WrongTokenClass for a private integration token.
+        """
+
+        def parse(response: Response) -> WriteAnswer:
+            return WriteAnswer(read_written(response.body), response.status)
+
+        return await self._write("provider", "", body, parse, priority)
+
     async def aclose(self) -> None:
         """Close connections."""
         await self._http.aclose()
@@ -167,19 +233,37 @@ class GhlClient:
         priority: Priority,
     ) -> Parsed:
         endpoint = ENDPOINTS[stream]
-        path = endpoint.path
-        if "{id}" in path:
-            if not record_id:
-                raise ValueError(f"{stream} needs a record id")
-            path = path.format(id=quote(record_id, safe=""))
-        try:
-            return await self._http.read(path, parse, params=params, priority=priority)
-        except MissingScope as error:
-            remedy = (
-                f"The token lacks the scope {endpoint.scope}: tick it under Settings > Private Integrations of the "
-                f"sub-account (it takes effect without a new token). {stream} cannot be read until then."
-            )
-            raise MissingScope(
-                system=error.system, method=error.method, path=error.path, status=error.status,
-                remedy=remedy, scope=endpoint.scope,
-            ) from None  # fmt: skip
+        read = self._http.read(_path(endpoint, stream, record_id), parse, params=params, priority=priority)
+        return await _naming_scope(read, endpoint, f"{stream} cannot be read")
+
+    async def _write(
+        self, what: str, record_id: str, body: Body, parse: Callable[[Response], Parsed], priority: Priority
+    ) -> Parsed:
+        endpoint = WRITES[what]
+        document = {**self._account, **body}
+        path = _path(endpoint, what, record_id)
+        sent = self._http.request("POST", path, parse, json=document, idempotent=False, priority=priority)
+        return await _naming_scope(sent, endpoint, f"No {what} can be written")
+
+
+def _path(endpoint: Endpoint, name: str, record_id: str) -> str:
+    if "{id}" not in endpoint.path:
+        return endpoint.path
+    if not record_id:
+        raise ValueError(f"{name} needs a record id")
+    return endpoint.path.format(id=quote(record_id, safe=""))
+
+
+async def _naming_scope(call: Coroutine[object, object, Parsed], endpoint: Endpoint, what: str) -> Parsed:
+    """The call's result; a missing scope is named with the place where it is granted."""
+    try:
+        return await call
+    except MissingScope as error:
+        remedy = (
+            f"The token lacks the scope {endpoint.scope}: tick it under Settings > Private Integrations of the "
+            f"sub-account (it takes effect without a new token). {what} until then."
+        )
+        raise MissingScope(
+            system=error.system, method=error.method, path=error.path, status=error.status,
+            remedy=remedy, scope=endpoint.scope,
+        ) from None  # fmt: skip

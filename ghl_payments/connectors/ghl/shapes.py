@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ghl_payments.transport.jsontext import WrongShape, decode_as, opening
+from ghl_payments.transport.jsontext import WrongShape, decode, decode_as, opening
 
 
 class RowRef(NamedTuple):
@@ -110,3 +110,19 @@ def read_array(body: bytes, name: str) -> bytes:
     if value is not None and opening(value) == b"{":
         return b"[" + bytes(value) + b"]"
     raise WrongShape(f"Expected a list `{name}`; found the keys {', '.join(sorted(fields)) or '(none)'}.")
+
+
+def read_written(body: bytes) -> str:
+    """The `_id` in the answer to a write: of the object itself, or under `data`. Raises NotJson or WrongShape."""
+    found = decode_as(_OBJECT, body, "the written record")
+    if found.id is None and opening(found.data) == b"{":
+        found = decode_as(_OBJECT, bytes(found.data), "the written record under `data`")
+    if not isinstance(found.id, str) or not found.id:
+        raise WrongShape("Expected the written record with its `_id`.")
+    return found.id
+
+
+def read_any(body: bytes) -> bytes:
+    """A body that only has to be JSON. Raises NotJson."""
+    decode(body)
+    return body
