@@ -62,6 +62,7 @@ def native_halo() -> Document:
                      "lines": [{"item_shortdescription": "Work", "qty_order": 1, "unit_price": 5}]}],
         "InvoicePayment": [{**own, **who, "invoice_id": NATIVE, "date": LONG_AGO, "amount": 5,
                             "intent_id": "pi_native"}],
+        "ExternalLink": [{**own, "table_id": 995, "halo_id": NATIVE, "third_party_id": "quickbooks:1"}],
     }  # fmt: skip
 
 

@@ -95,6 +95,15 @@ class HaloClient:
             "POST", f"/api/{path}", parse, json=[document], idempotent=False, priority=priority
         )
 
+    async def delete(self, path: str, native_id: str, *, priority: Priority = "fresh") -> None:
+        """Delete one record; only ever used for what a probe itself has made."""
+
+        def parse(response: Response) -> None:
+            """Whatever it says, it is gone."""
+
+        where = f"/api/{path}/{quote(native_id, safe='')}"
+        await self._http.request("DELETE", where, parse, idempotent=False, priority=priority)
+
     async def aclose(self) -> None:
         """Close connections."""
         await self._http.aclose()

@@ -15,6 +15,7 @@ from pathlib import Path
 from ghl_payments.connectors.base import DesiredRecord, Level, Probe, ReadCertificate, WriteAnswer
 from ghl_payments.connectors.halo.bodies import create_body, merged_lines, refusal, touches_lines, update_body
 from ghl_payments.connectors.halo.client import HaloClient
+from ghl_payments.connectors.halo.levels import CAPABILITIES, probe_tenant
 from ghl_payments.connectors.halo.lists import MAX_ATTEMPTS, list_once
 from ghl_payments.connectors.halo.resources import RESOURCES
 from ghl_payments.connectors.halo.search import belongs_to, matching_rows, native_ids_by_key
@@ -44,12 +45,13 @@ class HaloConnector:
     auxiliary_types: Sequence[str] = ("external_link", "currency")
     detail_types: Sequence[str] = ("sales_order",)
     keyed_types: Sequence[str] = ()
-    capabilities: Mapping[str, tuple[str, ...]] = {}
+    capabilities: Mapping[str, tuple[str, ...]] = CAPABILITIES
 
     def __init__(self, client: HaloClient, connection: str, *, concurrency: int = 8) -> None:
         self._client = client
         self._connection = connection
         self._concurrency = concurrency
+        self._levels: dict[str, str] = {}
         self._currencies: dict[str, int] | None = None
         self._currencies_lock = asyncio.Lock()
 
@@ -61,11 +63,12 @@ class HaloConnector:
         return Probe(rows, self._client.clock_ahead)
 
     async def probe_levels(self, *, may_write: bool) -> dict[str, Level]:
-        """Halo works the same way at every tenant as far as the loop goes."""
-        return {}
+        """Which list parameters this tenant honours; see `levels.py`."""
+        return await probe_tenant(self._client, may_write=may_write)
 
     def use_levels(self, levels: Mapping[str, str]) -> None:
-        """There is nothing to choose from."""
+        """Search with the filters that are known to work; without, lists are read whole and searched here."""
+        self._levels = dict(levels)
 
     async def read(self, record_type: str, landing: Path) -> ReadCertificate:
         """List a record type completely; only the last attempt's pages stay in the landing file."""
@@ -109,7 +112,7 @@ class HaloConnector:
         Records that say they belong to another location are left out; payments cannot say, as they have no
         cross-reference. A cross-reference whose record is gone is landed as a 404 and is no hit.
         """
-        candidates = await native_ids_by_key(self._client, record_type, key, location_id)
+        candidates = await native_ids_by_key(self._client, record_type, key, location_id, self._levels)
         hits = []
         with LandingWriter(landing) as writer:
             async with aclosing(self._documents(record_type, candidates, writer, "verify")) as answers:

@@ -185,3 +185,12 @@ left join halo_documents as d
         when 2 then 'client' when 4 then 'user' when 995 then 'invoice' when 996 then 'sales_order'
     end
 where l.table_id in (2, 4, 995, 996) and d.native_id is null;
+
+-- What the tenant's people note as delivered, in custom fields of their own that the connection's options name.
+create or replace temp table halo_deliveries as
+select
+    location_id, 'halo:sales_order:' || native_id as delivery_key, key as order_key,
+    trim(custom[option('delivery_tracking_field')]) as tracking, blank_to_null(custom[option('delivery_carrier_field')]) as carrier,
+    null::timestamp as delivered_at, null::json as items, native_id
+from halo_sales_order_records
+where key like 'ghl:order:%' and blank_to_null(custom[option('delivery_tracking_field')]) is not null;

@@ -19,10 +19,17 @@ from ghl_payments.transport.jsontext import decode
 Row = Mapping[str, Any]
 
 
-async def native_ids_by_key(client: HaloClient, record_type: str, key: str, location_id: str) -> list[str]:
+SEARCH_CAPABILITY = {"sales_order": "order_search", "invoice": "invoice_filter", "invoice_payment": "payment_filter"}
+"""Record type -> the capability that its search by key rests on."""
+
+
+async def native_ids_by_key(
+    client: HaloClient, record_type: str, key: str, location_id: str, levels: Mapping[str, str]
+) -> list[str]:
     """Ids of the records that a cross-reference or their own key field ties to our key, ascending.
 
-    Cross-references of other locations do not count; records found by their key field may still belong to one.
+    Cross-references of other locations do not count; records found by their key field may still belong to one. A filter
+    is sent only at the level `filter` of its capability, because one that misses a record would have it made twice.
     """
     resource = RESOURCES[record_type]
     found: set[str | None] = set()
@@ -32,12 +39,15 @@ async def native_ids_by_key(client: HaloClient, record_type: str, key: str, loca
         def is_ours(row: Row) -> bool:
             return id_text(row.get("table_id")) == table and _names_location([row], key, location_id)
 
-        filters: dict[str, str | int] = {"third_party_id": key, "table_id": resource.link_table}
+        trusted = levels.get("external_link_filter") == "filter"
+        filters: dict[str, str | int] = {"third_party_id": key} if trusted else {}
         links = await matching_rows(client, RESOURCES["external_link"].path, filters, is_ours)
         found |= {id_text(link.get("halo_id")) for link in links}
     if resource.search is not None:
         name = resource.key_properties[0]
-        rows = await matching_rows(client, resource.path, {resource.search: key}, lambda row: row.get(name) == key)
+        trusted = levels.get(SEARCH_CAPABILITY[record_type]) == "filter"
+        asked: dict[str, str | int] = {resource.search: key} if trusted else {}
+        rows = await matching_rows(client, resource.path, asked, lambda row: row.get(name) == key)
         found |= {id_text(row.get("id")) for row in rows}
     return sorted((native_id for native_id in found if native_id), key=lambda text: (len(text), text))
 
