@@ -16,6 +16,7 @@ import click
 from dotenv import load_dotenv
 
 from ghl_payments.commands.answers import CANNOT_TELL, DIFFERENCES, FINE, answers, print_json
+from ghl_payments.commands.mapping import mapping
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
 from ghl_payments.settings import Settings, load_settings
@@ -212,6 +213,8 @@ def release(connection: str) -> int:
         click.echo(f"no active brake on {connection}")
     return FINE
 
+
+main.add_command(mapping)
 
 if __name__ == "__main__":
     main()

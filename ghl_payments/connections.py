@@ -6,6 +6,7 @@ The environment belongs to `settings.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,7 +14,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ghl_payments.domain.yaml_lines import (
     Finding,
@@ -31,6 +41,18 @@ Policy = Literal["off", "preview", "review", "auto"]
 
 class SettingsError(ValueError):
     """The configuration cannot be used; the text says where and what to do."""
+
+
+def _variable_name(value: str) -> str:
+    if not re.fullmatch(_VARIABLE, value):
+        msg = "must be the name of an environment variable (capital letters, digits and _), never the secret itself"
+        raise ValueError(msg)
+    return value
+
+
+_VARIABLE = "[A-Z_][A-Z0-9_]*"
+
+VariableName = Annotated[str, AfterValidator(_variable_name), Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})]
 
 
 class _Strict(BaseModel):
@@ -63,7 +85,7 @@ class Connection(_Strict):
     live: bool = True
     policy: Policy | None = None
     rate: Rate | None = None
-    credentials: dict[str, str] = Field(default_factory=dict)
+    credentials: dict[str, VariableName] = Field(default_factory=dict)
     mapping: Path | None = None
     capabilities: dict[str, str] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
@@ -105,7 +127,7 @@ class GhlAccess(_Strict):
     """How a location is read: the GHL connection's name and the environment variable that holds its token."""
 
     connection: str
-    token: str
+    token: VariableName
 
 
 class Provider(_Strict):

@@ -142,6 +142,8 @@ def test_a_connections_file_that_is_named_must_exist(tmp_path: Path) -> None:
         ("    system: halo", "    system: halo\n    mapping: own/halo.yaml", 6, "halo.yaml does not exist"),
         ("    system: halo", "    system: halo\n    brakes: {shrink_shar: 1}", 6, "; nearest: shrink_share"),
         ("    system: halo", "    system: halo\n    system: act", 6, "stands twice"),
+        ("token: GHL_TOKEN_1", "token: pit-0a1b2c", 11, "never the secret itself"),
+        ("client_id: HALO_CLIENT_ID", "client_id: 0a1b2c", 7, "credentials.client_id: must be the name of"),
         ("    timezone", "    provider: []\n    timezone", 10, "; nearest: providers"),
         ("targets: [halo]", "targets: [hallo]", 12, "; nearest: halo"),
     ],
@@ -155,6 +157,14 @@ def test_a_malformed_connections_file_is_told_with_file_line_and_what_is_wrong(
         read_connections(described)
     assert f"{described}:{line}: " in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_secret_in_place_of_its_variables_name_is_not_repeated(described: Path) -> None:
+    described.write_text(CONNECTIONS.replace("token: GHL_TOKEN_1", "token: pit-0a1b2c").replace("HALO_TENANT", "t0a1b2c"))
+    with pytest.raises(SettingsError) as caught:
+        read_connections(described)
+    assert len(str(caught.value).splitlines()) == 2
+    assert "0a1b2c" not in str(caught.value)
 
 
 def test_every_mistake_is_told_at_once(described: Path) -> None:

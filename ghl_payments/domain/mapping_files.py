@@ -133,7 +133,8 @@ def judge(text: MappingText, *, writable: Writable | None = None) -> tuple[Mappi
     else:
         problems += text.override.repeated()
         problems += [_at(text.override, finding) for finding in _override_findings(text.override, shipped, writable)]
-        mapping = _validated(text.merged, Mapping)[0] if shipped is not None and not problems else None
+        mapping, found = _validated(text.merged, Mapping) if shipped is not None and not problems else (None, [])
+        problems += [text.problem(finding) for finding in found]
     if mapping is not None:
         problems += [text.problem(finding) for finding in rule_findings(mapping)]
     return mapping, sorted(set(problems), key=lambda p: (p.file, p.line, p.where, p.what))

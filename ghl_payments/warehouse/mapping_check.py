@@ -135,9 +135,8 @@ class _Binder:
 
     def kind(self, spot: Spot, expression: str) -> Kind | None:
         """The kind of value that an expression gives, None when it does not bind."""
-        # The line breaks keep a trailing comment from hiding the bracket. A condition may hold no aggregate, no window
-        # and nothing that gives several rows.
-        one = f"(\n{expression}\n)"
+        # Bound as it will be compiled; a condition may hold no aggregate, no window and nothing of several rows.
+        one = f"({expression})"
         query = f"select {one} from {self.table}"
         try:
             if len(duckdb.extract_statements(query)) != 1:

@@ -19,19 +19,21 @@ CANONICAL = (
 )  # fmt: skip
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def _object(pairs: dict[str, str]) -> str:
-    inner = ", ".join(f"{_literal(name)}, ({expression})::varchar" for name, expression in pairs.items())
+def json_of(pairs: dict[str, str]) -> str:
+    """SQL for a JSON object of named expressions, each as text."""
+    inner = ", ".join(f"{literal(name)}, ({expression})::varchar" for name, expression in pairs.items())
     return f"json_object({inner})"
 
 
-def _able(record: RecordMapping) -> str:
+def able_sql(record: RecordMapping) -> str:
     """SQL that says whether the connection at hand has this record type at all."""
     tests = [
-        f"coalesce(capability({_literal(name)}) in ({', '.join(map(_literal, levels))}), false)"
+        f"coalesce(capability({literal(name)}) in ({', '.join(map(literal, levels))}), false)"
         for name, levels in record.requires.items()
     ]
     return " and ".join(tests) or "true"
@@ -40,14 +42,14 @@ def _able(record: RecordMapping) -> str:
 def desired_select(mapping: Mapping, record_type: str) -> str:
     """INSERT of one record type's desired rows for `$connection`, `$live`, out of its canonical table."""
     record = mapping.record_types[record_type]
-    fields = _object({name: rule.desired for name, rule in record.fields.items()})
-    compared = _object({n: r.desired for n, r in record.fields.items() if r.compare != "never"} or {"key": record.key})
-    parents = _object(record.parents) if record.parents else "'{}'::json"
-    able = _able(record)
+    fields = json_of({name: rule.desired for name, rule in record.fields.items()})
+    compared = json_of({n: r.desired for n, r in record.fields.items() if r.compare != "never"} or {"key": record.key})
+    parents = json_of(record.parents) if record.parents else "'{}'::json"
+    able = able_sql(record)
     return f"""
         insert into reconciliation.desired
-        select $connection, location_id, live, {_literal(mapping.system)}, {_literal(record_type)}, {record.key},
-            {able}, case when not ({able}) then {_literal(record.requires_reason)} end, {fields},
+        select $connection, location_id, live, {literal(mapping.system)}, {literal(record_type)}, {record.key},
+            {able}, case when not ({able}) then {literal(record.requires_reason)} end, {fields},
             md5({compared}::varchar), {parents}, ({record.amount})::bigint,
             ({record.currency})::varchar, created_at, updated_at
         from canonical_{record.source}
@@ -59,7 +61,7 @@ def unrepresentable_selects(mapping: Mapping) -> list[str]:
     return [
         f"""
         insert into reconciliation.desired
-        select $connection, location_id, live, {_literal(mapping.system)}, {_literal(entry.record_type)}, {entry.key},
+        select $connection, location_id, live, {literal(mapping.system)}, {literal(entry.record_type)}, {entry.key},
             false, {entry.reason}, '{{}}'::json, md5(({entry.key}) || ({entry.reason})), '{{}}'::json,
             ({entry.amount})::bigint, case when ({entry.amount}) is not null then ({entry.currency})::varchar end,
             created_at, updated_at
@@ -73,10 +75,10 @@ def actual_select(mapping: Mapping, record_type: str) -> str:
     """INSERT of one record type's actual rows for `$connection`, `$live`, out of `{system}_{record_type}_records`."""
     record = mapping.record_types[record_type]
     compared = {n: r.actual for n, r in record.fields.items() if r.actual is not None}
-    fields = _object(compared) if compared else "'{}'::json"
+    fields = json_of(compared) if compared else "'{}'::json"
     return f"""
         insert into actual.records
-        select $connection, location_id, $live, {_literal(mapping.system)}, {_literal(record_type)}, key, native_id,
+        select $connection, location_id, $live, {literal(mapping.system)}, {literal(record_type)}, key, native_id,
             fields, md5(fields::varchar), amount_minor, currency, problem, read_at
         from (
             select location_id, key, native_id, {fields} as fields, ({record.actual_amount})::bigint as amount_minor,
