@@ -27,12 +27,14 @@ class Person:
 def persons(books: Ledgers) -> dict[str, Person]:
     """Every contact that an order or a transaction of the location names, by its present id."""
     seen: dict[str, list[tuple[tuple[int, datetime], dict[str, str | None]]]] = {}
-    for stream, rank in (("orders", 1), ("transactions", 0)):
+    for stream in ("orders", "transactions"):
         for doc in books.source.get(stream) or ():
             contact = books.canonical(doc.get("contactId"))
             if contact:
-                facts = _snapshot(doc) if rank else _listed(doc)
-                seen.setdefault(contact, []).append(((rank, _seen(doc)), facts))
+                rows = seen.setdefault(contact, [])
+                rows.append(((0, _seen(doc)), _listed(doc)))
+                if stream == "orders":
+                    rows.append(((1, _seen(doc)), _snapshot(doc)))
     return {contact: _person(contact, rows) for contact, rows in seen.items()}
 
 
@@ -60,10 +62,10 @@ def _snapshot(doc: Document) -> dict[str, str | None]:
 
 
 def _listed(doc: Document) -> dict[str, str | None]:
-    """Lists flatten the snapshot to a name and an e-mail address."""
+    """Lists flatten the snapshot to a name and an e-mail address, and leave the company out."""
     part = doc.get("contactSnapshot") or {}
     name = part.get("name") or " ".join(filter(None, (part.get("firstName"), part.get("lastName"))))
-    return {"name": _text(doc.get("contactName")) or _text(name), "email": _text(part.get("email"))}
+    return {"name": _text(name), "email": _text(part.get("email"))}
 
 
 def _text(value: object) -> str | None:

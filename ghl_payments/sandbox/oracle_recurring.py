@@ -82,6 +82,15 @@ def read_subscriptions(books: Ledgers) -> dict[str, Subscription]:
     return found
 
 
+def newest_change(books: Ledgers) -> datetime | None:
+    """The newest change of any subscription, readable or not."""
+    changes = (
+        _instant(doc.get("updatedAt")) or _instant(doc.get("createdAt"))
+        for doc in books.source.get("subscriptions") or ()
+    )
+    return max(filter(None, changes), default=None)
+
+
 def last_charges(books: Ledgers) -> dict[tuple[bool, str], datetime]:
     """When a subscription was last charged, by mode and by whichever of its two ids the transaction names."""
     latest: dict[tuple[bool, str], datetime] = {}

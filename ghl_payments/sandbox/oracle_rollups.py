@@ -17,7 +17,13 @@ from ghl_payments.domain.money import major_text
 from ghl_payments.sandbox.oracle_desired import contact_of
 from ghl_payments.sandbox.oracle_ghl import Ledgers, Order, Transaction
 from ghl_payments.sandbox.oracle_people import Person, persons
-from ghl_payments.sandbox.oracle_recurring import Subscription, last_charges, next_billing, read_subscriptions
+from ghl_payments.sandbox.oracle_recurring import (
+    Subscription,
+    last_charges,
+    newest_change,
+    next_billing,
+    read_subscriptions,
+)
 
 ALERTS = ("past_due", "unpaid", "incomplete", "pending")
 """Billing statuses somebody must look into, the worst first; they outrank all others."""
@@ -141,12 +147,10 @@ def _accounts(books: Ledgers, live: bool) -> dict[str, _Account]:
 def _subscriptions(
     books: Ledgers, accounts: dict[str, _Account], now: datetime | None, *, live: bool
 ) -> dict[str, SubscriptionRecord]:
-    known = read_subscriptions(books)
     charged = last_charges(books)
-    if now is None and known:
-        now = max(subscription.updated for subscription in known.values())
+    now = now or newest_change(books)
     found = {}
-    for subscription in known.values():
+    for subscription in read_subscriptions(books).values():
         if subscription.live == live and now:
             record = _subscription(books, subscription, accounts)
             record.next_billing_at = next_billing(subscription, charged, now)

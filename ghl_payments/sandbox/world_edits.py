@@ -41,6 +41,7 @@ def canceled_subscription(ledger: Ledger, contact: Contact) -> Case:
     """A subscription that was canceled after its first charge."""
     sale = simple_sale(ledger, contact)
     doc = ledger.subscription(sale, sale.minor, status="canceled")
+    doc["canceledAt"] = doc["updatedAt"]
     return Case(contact, [sale], [ledger.charge(sale, subscription=str(doc["_id"]))])
 
 

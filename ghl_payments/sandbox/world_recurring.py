@@ -37,7 +37,10 @@ def subscription(ledger: Ledger, contact: Contact) -> Case:
     status = ledger.rng.choice(("active", "active", "active", "canceled", "unpaid"))
     doc = ledger.subscription(sale, minor, status=status)
     first = ledger.charge(sale, subscription=str(doc["_id"]))
-    return Case(contact, [sale], [first, *_renewals(ledger, sale, doc, minor)])
+    renewals = _renewals(ledger, sale, doc, minor)
+    if status == "canceled":
+        doc["canceledAt"] = doc["updatedAt"]
+    return Case(contact, [sale], [first, *renewals])
 
 
 def trial(ledger: Ledger, contact: Contact) -> Case:

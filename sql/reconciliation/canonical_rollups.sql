@@ -71,8 +71,9 @@ subscribed as (
         s.live, s.contact_id, arg_min(s.status, (coalesce(r.rank, 8), s.status)) as status,
         min(s.next_billing_at) as next_billing_at, max(s.updated_at) as updated_at
     from (
-        select *, case lower(status) when 'cancelled' then 'canceled' else lower(status) end as status
-        from (select live, contact_id, status, next_billing_at, updated_at from canonical_subscriptions)
+        select live, contact_id, next_billing_at, updated_at,
+            case lower(status) when 'cancelled' then 'canceled' else lower(status) end as status
+        from canonical_subscriptions
     ) as s
     left join ranks as r on r.status = s.status
     where s.contact_id is not null
