@@ -16,6 +16,7 @@ import click
 from dotenv import load_dotenv
 
 from ghl_payments.commands.answers import CANNOT_TELL, DIFFERENCES, FINE, answers, print_json
+from ghl_payments.commands.init import init
 from ghl_payments.commands.mapping import mapping
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
@@ -214,6 +215,7 @@ def release(connection: str) -> int:
     return FINE
 
 
+main.add_command(init)
 main.add_command(mapping)
 
 if __name__ == "__main__":

@@ -46,7 +46,15 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "GhlAccess": {
         "connection": "Name of the GHL connection.",
-        "token": "Name of the environment variable that holds the location's token.",
+        "token": "Name of the environment variable that holds the location's private integration token.",
+        "oauth": "A marketplace app to sign in with instead; `ghl-payments connect` fetches its tokens.",
+    },
+    "OauthApp": {
+        "client_id": "Name of the environment variable that holds the app's client id.",
+        "client_secret": "Name of the environment variable that holds the app's client secret.",
+        "user_type": "What the app is installed on: Location (a sub-account) or Company (the agency).",
+        "redirect_uri": "A redirect URL that the app has registered.",
+        "authorize_url": "Its consent page, where it is not GHL's own; a query such as ?version_id=... is kept.",
     },
     "Provider": {
         "unique_name": "Its unique name: lower case letters and dashes.",
