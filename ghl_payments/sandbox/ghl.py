@@ -1,89 +1,34 @@
 """The payments API of one sandboxed GHL agency: orders, fulfillments, transactions, subscriptions, providers.
 
-Add an endpoint here; tokens belong to `ghl_auth`, record storage and filters to `ghl_stream`.
+Add an endpoint here; tokens belong to `ghl_auth`, record storage and filters to `ghl_stream`, writes to `ghl_write`.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import Any
 
-from ghl_payments.domain.sandbox_identity import SandboxIdentity, SandboxLocation
-from ghl_payments.sandbox.codec import Doc, encode, join_array
+from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, SandboxIdentity
+from ghl_payments.sandbox.clock import SandboxClock
+from ghl_payments.sandbox.codec import Doc, join_array
 from ghl_payments.sandbox.ghl_auth import SCOPES, GhlAuth, Grant, refuse
-from ghl_payments.sandbox.ghl_query import check_alt, read_query
+from ghl_payments.sandbox.ghl_bodies import FULFILLMENT, PAYMENT, PROVIDER, Shape, read_body
+from ghl_payments.sandbox.ghl_data import STREAMS, GhlData, Location
+from ghl_payments.sandbox.ghl_query import check_alt, read_query, read_window
 from ghl_payments.sandbox.ghl_stream import Row, Stream
+from ghl_payments.sandbox.ghl_write import GhlWriter
+from ghl_payments.sandbox.journal import History
 from ghl_payments.sandbox.limits import Rate, SlidingWindow
 from ghl_payments.sandbox.switches import Switches
 from ghl_payments.sandbox.wire import Admission, Answer, Refused, Request, header_list, json_answer
 
-STREAMS = ("orders", "transactions", "subscriptions")
 _SINGULAR = {"orders": "Order", "transactions": "Transaction", "subscriptions": "Subscription"}
 _DAY_MS = 86_400_000
-
-
-@dataclass(slots=True)
-class Location:
-    """One sub-account; deliveries are kept encoded by order id, providers as one encoded list."""
-
-    id: str
-    timezone: str
-    token: str
-    streams: dict[str, Stream]
-    fulfillments: dict[str, bytes]
-    providers: list[Doc]
-    scopes: list[str] | None = None
-
-    def dump(self) -> bytes:
-        """This location's part of the sandbox state, encoded."""
-        head: Doc = {"id": self.id, "timezone": self.timezone, "token": self.token}
-        if self.scopes is not None:
-            head["scopes"] = self.scopes
-        parts = [
-            f'"{name}":'.encode() + join_array([row.state() for row in self.streams[name].all()]) for name in STREAMS
-        ]
-        deliveries = b",".join(encode(order) + b":" + raw for order, raw in self.fulfillments.items())
-        parts += [b'"fulfillments":{' + deliveries + b"}", b'"providers":' + encode(self.providers)]
-        return encode(head)[:-1] + b"," + b",".join(parts) + b"}"
-
-
-@dataclass(slots=True)
-class GhlData:
-    """All locations of a loaded state, by id."""
-
-    locations: dict[str, Location] = field(default_factory=dict)
-
-    def dump(self) -> bytes:
-        """The `ghl` part of the sandbox state, encoded."""
-        return b'{"locations":' + join_array([location.dump() for location in self.locations.values()]) + b"}"
-
-
-def load_ghl(part: Doc, identity: SandboxIdentity) -> GhlData:
-    """Take over the `ghl` part of a state; ids and tokens that are missing are those of the sandbox's identity."""
-    data = GhlData()
-    for n, doc in enumerate(part.get("locations") or []):
-        own = _own_location(identity, n)
-        location_id = doc.get("id") or own.id
-        streams = {name: Stream(name) for name in STREAMS}
-        for name, stream in streams.items():
-            stream.load(doc.get(name) or [], location_id)
-        data.locations[location_id] = Location(
-            id=location_id,
-            timezone=doc.get("timezone") or own.timezone,
-            token=doc.get("token") or own.token,
-            streams=streams,
-            fulfillments={order: encode(rows) for order, rows in (doc.get("fulfillments") or {}).items()},
-            providers=doc.get("providers") or [],
-            scopes=doc.get("scopes"),
-        )
-    return data
-
-
-def _own_location(identity: SandboxIdentity, n: int) -> SandboxLocation:
-    if n < len(identity.locations):
-        return identity.locations[n]
-    name = f"SandboxLocation{n + 1:05d}"
-    return SandboxLocation(name, "UTC", f"pit-{uuid.uuid5(uuid.NAMESPACE_URL, name)}")
+_APP_ONLY = (
+    "This authClass type is not allowed to access this scope. "
+    "Please verify your IAM configuration if this is not the case."
+)
 
 
 class GhlSandbox:
@@ -91,16 +36,28 @@ class GhlSandbox:
 
     name = "ghl"
 
-    def __init__(self, identity: SandboxIdentity, rate: Rate, switches: Switches) -> None:
+    def __init__(
+        self, identity: SandboxIdentity, rate: Rate, switches: Switches, clock: SandboxClock | None = None
+    ) -> None:
         self.data = GhlData()
         self.auth = GhlAuth(identity)
         self._rate = rate
         self._switches = switches
+        self._clock = clock or SandboxClock(DEFAULT_NOW)
+        self._history = History()
+        self._effect: Callable[[Request, str, str | None, Any, Any], None] | None = None
         self._windows: dict[tuple[str, str], SlidingWindow] = {}
 
-    def use(self, data: GhlData) -> None:
+    def use(
+        self,
+        data: GhlData,
+        history: History | None = None,
+        effect: Callable[[Request, str, str | None, Any, Any], None] | None = None,
+    ) -> None:
         """Serve another world; tokens issued and requests counted before are forgotten."""
         self.data = data
+        self._history = history or History()
+        self._effect = effect
         self.auth.reset(
             {
                 location.token: Grant(location.id, SCOPES if location.scopes is None else frozenset(location.scopes))
@@ -126,20 +83,27 @@ class GhlSandbox:
         """Answer one request."""
         parts = request.path.strip("/").split("/")
         try:
-            match request.method, parts:
-                case "POST", ["oauth", "token"]:
-                    return self.auth.token(request, list(self.data.locations))
-                case "GET", ["payments", "integrations", "provider", "whitelabel"]:
-                    return self._providers(request)
-                case "GET", ["payments", "orders", order_id, "fulfillments"]:
-                    return self._fulfillments(request, order_id)
-                case "GET", ["payments", name] if name in STREAMS:
-                    return self._list(request, name)
-                case "GET", ["payments", name, record_id] if name in STREAMS:
-                    return self._detail(request, name, record_id)
+            if request.method == "GET":
+                return self._get(request, parts)
+            if request.method == "POST":
+                return self._post(request, parts)
         except Refused as refused:
             return refused.answer
-        return refuse(404, f"Cannot {request.method} {request.path}", "Not Found").answer
+        return _no_endpoint(request).answer
+
+    def _get(self, request: Request, parts: list[str]) -> Answer:
+        match parts:
+            case ["payments", "integrations", "provider", "whitelabel"]:
+                return self._providers(request)
+            case ["payments", "orders", order_id, "fulfillments"]:
+                return self._fulfillments(request, order_id)
+            case ["payments", "orders", order_id, "notes"]:
+                return self._notes(request, order_id)
+            case ["payments", name] if name in STREAMS:
+                return self._list(request, name)
+            case ["payments", name, record_id] if name in STREAMS:
+                return self._detail(request, name, record_id)
+        raise _no_endpoint(request)
 
     def selection(self, request: Request) -> tuple[Location, Stream, list[Row]] | None:
         """What a list request pages through, oldest first; None for anything else."""
@@ -209,9 +173,76 @@ class GhlSandbox:
         rows = b"[]" if request.empty_lists else location.fulfillments.get(order_id, b"[]")
         return Answer(200, b'{"status":true,"data":%b}' % rows)
 
+    def _notes(self, request: Request, order_id: str) -> Answer:
+        """No scope and no shape is documented; answered like the list beside it."""
+        grant = self.auth.grant(request, None)
+        check_alt(request, alt_type_required=True)
+        location = self._location(request, grant)
+        if location.streams["orders"].get(order_id) is None:
+            raise self._not_found("orders")
+        return json_answer(200, {"status": True, "data": location.notes.get(order_id, [])})
+
     def _providers(self, request: Request) -> Answer:
         location = self._open(request, "integration", alt_type=True)
-        return json_answer(200, {"providers": [] if request.empty_lists else location.providers})
+        offset, limit = read_window(request)
+        rows = [] if request.empty_lists else list(location.providers.values())[offset:]
+        return Answer(200, b'{"providers":%b}' % join_array(rows[:limit] if limit else rows))
+
+    def _post(self, request: Request, parts: list[str]) -> Answer:
+        match parts:
+            case ["oauth", "token"]:
+                return self.auth.token(request, list(self.data.locations))
+            case ["payments", "orders", order_id, "fulfillments"]:
+                return self._fulfil(request, order_id)
+            case ["payments", "orders", order_id, "record-payment"]:
+                return self._record_payment(request, order_id)
+            case ["payments", "integrations", "provider", "whitelabel"]:
+                return self._add_provider(request)
+        raise _no_endpoint(request)
+
+    def _fulfil(self, request: Request, order_id: str) -> Answer:
+        location, body = self._body(request, "payments/orders.write", FULFILLMENT)
+        made = self._writer(location).fulfil(self._order(location, order_id), body)
+        self._note(request, "fulfillment", f"ghl:fulfillment:{made['_id']}", made["_id"], body)
+        return json_answer(self._switches.ghl_write_status, {"status": True, "data": made})
+
+    def _record_payment(self, request: Request, order_id: str) -> Answer:
+        location, body = self._body(request, "payments/orders.collectPayment", PAYMENT)
+        made = self._writer(location).record_payment(self._order(location, order_id), body)
+        self._note(request, "payment", f"ghl:txn:{made['_id']}", made["_id"], body)
+        return json_answer(self._switches.ghl_write_status, {"success": True})
+
+    def _add_provider(self, request: Request) -> Answer:
+        location, body = self._body(request, "payments/integration.write", PROVIDER, app_only=True)
+        made = self._writer(location).add_provider(body)
+        self._note(request, "provider", f"ghl:provider:{made['route']}", made["_id"], body)
+        return json_answer(self._switches.ghl_write_status, made)
+
+    def _body(self, request: Request, scope: str, shape: Shape, *, app_only: bool = False) -> tuple[Location, Doc]:
+        """The location and the valid body of a write; `app_only` refuses private integration tokens."""
+        grant = self.auth.grant(request, scope)
+        if app_only and grant.expires is None:
+            text = "This authClass type is not allowed to access this scope. "
+            raise Refused(
+                json_answer(401, {"message": text + "Please verify your IAM configuration if this is not the case."})
+            )
+        body = read_body(request, shape)
+        if body["altId"] != grant.location_id:
+            raise refuse(403, "The token does not have access to this location.")
+        return self.data.locations[grant.location_id], body
+
+    def _order(self, location: Location, order_id: str) -> Row:
+        row = location.streams["orders"].get(order_id)
+        if row is None:
+            raise self._not_found("orders")
+        return row
+
+    def _writer(self, location: Location) -> GhlWriter:
+        return GhlWriter(location, self._history, self._clock, self._switches)
+
+    def _note(self, request: Request, record_type: str, key: str, native_id: str, body: Doc) -> None:
+        if self._effect is not None:
+            self._effect(request, record_type, key, native_id, body)
 
     def _not_found(self, name: str) -> Refused:
         message = f"{_SINGULAR[name]} not found"
@@ -219,6 +250,10 @@ class GhlSandbox:
             return refuse(400, message)
         body = {"status": 404, "message": message, "name": "HttpException", "traceId": str(uuid.uuid4())}
         return Refused(json_answer(404, body))
+
+
+def _no_endpoint(request: Request) -> Refused:
+    return refuse(404, f"Cannot {request.method} {request.path}", "Not Found")
 
 
 def _too_many() -> Answer:

@@ -24,9 +24,12 @@ SCOPES = frozenset(
         "payments/transactions.readonly",
         "payments/subscriptions.readonly",
         "payments/integration.readonly",
+        "payments/orders.write",
+        "payments/orders.collectPayment",
+        "payments/integration.write",
     }
 )
-"""The scopes that the sandbox's tokens have unless a location lists its own; reading is all that it serves."""
+"""The scopes that the sandbox's tokens have unless a location lists its own."""
 
 TOKEN_SECONDS = 86_399
 _VERSIONS = frozenset({"2021-04-15", "2021-07-28", "2023-02-21", "v3"})
@@ -74,8 +77,8 @@ class GhlAuth:
         grant = self._grants.get(token)
         return token, grant.location_id if grant else ""
 
-    def grant(self, request: Request, scope: str) -> Grant:
-        """The caller's grant, after version, token and scope were found good."""
+    def grant(self, request: Request, scope: str | None) -> Grant:
+        """The caller's grant, after version, token and scope (None where none is asked for) were found good."""
         _check_version(request.headers.get("version"))
         token = bearer(request)
         grant = self._grants.get(token)
@@ -83,7 +86,7 @@ class GhlAuth:
             if token.startswith("pit-"):
                 raise refuse(401, "Invalid token: access token is invalid", "Unauthorized")
             raise refuse(401, "Invalid JWT")
-        if scope not in grant.scopes or scope in request.denied_scopes:
+        if scope is not None and (scope not in grant.scopes or scope in request.denied_scopes):
             raise refuse(401, "The token is not authorized for this scope.")
         return grant
 

@@ -55,6 +55,15 @@ def read_query(request: Request, stream: str, date_filter: str) -> ListQuery:
     return ListQuery(min(limit, MAX_LIMIT), offset, filters, first, last)
 
 
+def read_window(request: Request) -> tuple[int, int]:
+    """(offset, limit) of the providers' list; its documented default limit of 0 is taken for no limit."""
+    messages: list[str] = []
+    offset, limit = (_count(request.query, name, 0, messages) for name in ("offset", "limit"))
+    if messages:
+        raise _unprocessable(messages)
+    return offset, limit
+
+
 def _window(first: int | None, last: int | None, bare_end: bool, date_filter: str) -> tuple[int | None, int | None]:
     if last is not None and bare_end and date_filter != "date_only_exclusive":
         last = day_end_ms(last)

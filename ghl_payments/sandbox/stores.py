@@ -15,7 +15,8 @@ from ghl_payments.domain.sandbox_identity import SandboxIdentity
 from ghl_payments.sandbox.clock import SandboxClock
 from ghl_payments.sandbox.codec import Doc, encode
 from ghl_payments.sandbox.faults import FaultBook
-from ghl_payments.sandbox.ghl import GhlData, GhlSandbox, load_ghl
+from ghl_payments.sandbox.ghl import GhlSandbox
+from ghl_payments.sandbox.ghl_data import GhlData, load_ghl
 from ghl_payments.sandbox.halo import HaloSandbox
 from ghl_payments.sandbox.halo_store import HaloData, load_halo
 from ghl_payments.sandbox.journal import Effect, History, RequestLog
@@ -51,7 +52,7 @@ class Stores:
         self.effects: list[Effect] = []
         self.history = History()
         self.answer_key: bytes | None = None
-        self.ghl = GhlSandbox(identity, rate_of("ghl", limits), self.switches)
+        self.ghl = GhlSandbox(identity, rate_of("ghl", limits), self.switches, clock)
         self.halo = HaloSandbox(identity, rate_of("halo", limits), self.switches, clock)
         self._others: Doc = {}
         self._seeded: tuple[GhlData, HaloData, Doc, bytes | None] | None = None
@@ -109,5 +110,5 @@ class Stores:
         self.effects = []
         self.requests.clear()
         self.faults.clear()
-        self.ghl.use(ghl)
+        self.ghl.use(ghl, self.history, self.effect)
         self.halo.use(halo, self.history, self.effect)

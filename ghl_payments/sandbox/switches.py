@@ -16,6 +16,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     `halo_ignored_filters` names query parameters that this tenant's Halo does not know. `ghl_date_filter`:
     `exact` includes both ends and the whole day of a bare `endAt`; `date_only_exclusive` reads a bare `endAt` as the
     start of its day; `wider` answers a day more at either end; `narrower` looks at days only and leaves `endAt`'s out.
+    `ghl_fulfillment_touches` is what a fulfillment changes in its order; `status` changes `updatedAt` as well.
     """
 
     halo_sales_order_key: Literal["salesorders", "orders"] = "salesorders"
@@ -25,6 +26,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     ghl_detail_shape: Literal["object", "array", "data"] = "object"
     ghl_not_found: Literal[404, 400] = 404
     ghl_date_filter: Literal["exact", "date_only_exclusive", "wider", "narrower"] = "exact"
+    ghl_fulfillment_touches: Literal["nothing", "updated_at", "status"] = "nothing"
+    ghl_over_fulfillment: Literal["refused", "accepted"] = "refused"
+    ghl_write_status: Literal[200, 201] = 200
 
     def update(self, values: dict[str, Any]) -> None:
         """Set the given switches; msgspec.ValidationError names an unknown switch or value and changes nothing."""

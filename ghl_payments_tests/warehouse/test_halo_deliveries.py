@@ -70,5 +70,5 @@ def test_a_field_of_ours_or_half_a_choice_is_refused(options: dict[str, str], na
     with pytest.raises(ValidationError, match=named):
         OPTIONS.model_validate(options)
     connection = Connection(name="halo", system="halo", base_url="http://127.0.0.1:1", options=options)
-    with pytest.raises(SettingsError, match="connection halo: .*Options of halo: delivery_carrier_field"):
+    with pytest.raises(SettingsError, match=r"connection halo: .*Options of halo: delivery_carrier_field"):
         HALO.options_of(connection)
