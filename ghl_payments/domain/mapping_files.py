@@ -67,6 +67,9 @@ class MappingOverride(_Strict):
     record_types: dict[str, RecordOverride]
 
 
+_FIELD_DEPTH = len(("record_types", "record_type", "fields", "field"))
+
+
 @dataclass(frozen=True)
 class MappingText:
     """A mapping and what overrides it, as they are written; `merged` is what the two say together."""
@@ -87,9 +90,9 @@ class MappingText:
         return data
 
     def problem(self, finding: Finding) -> Problem:
-        """The finding with file and line: those of the override where it says the part in question."""
+        """The finding with file and line: those of the override where it says anything about the field in question."""
         file, reach = self.shipped, self.shipped.reach(finding.spot)
-        if self.override is not None and (own := self.override.reach(finding.spot))[0] >= max(reach[0], 1):
+        if self.override is not None and (own := self.override.reach(finding.spot))[0] >= min(_FIELD_DEPTH, reach[0]):
             file, reach = self.override, own
         where, rest = _where(finding.spot)
         what = f"{rest}: {finding.what}" if rest else finding.what

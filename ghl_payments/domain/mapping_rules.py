@@ -99,6 +99,6 @@ def _via_findings(spot: Spot, name: str, rule: FieldRule, record: RecordMapping)
     if rule.via not in record.fields:
         yield Finding((*spot, "via"), f"no field {rule.via!r} in this record type", nearest(rule.via, record.fields))
     elif rule.via == name or record.fields[rule.via].write != "always":
-        yield Finding((*spot, "via"), f"{rule.via!r} is not a field whose writing could change this one")
+        yield Finding((*spot, "via"), f"{rule.via!r} is not written always, and so cannot keep this one right")
     if rule.write != "never":
         yield Finding((*spot, "write"), "a field that follows from another (`via`) is not written itself: `never`")
