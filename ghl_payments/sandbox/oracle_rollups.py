@@ -124,8 +124,8 @@ def rollups(books: Ledgers, now: datetime | None = None, *, live: bool = True) -
     for contact, account in accounts.items():
         if account.needed:
             person = names.get(contact) or Person(f"Contact {contact}")
-            record = _rollup(books.location_id, contact, person, account, paid, live=live)
-            found[record.key] = record
+            rollup = _rollup(books.location_id, contact, person, account, paid, live=live)
+            found[rollup.key] = rollup
     return found
 
 
@@ -200,11 +200,12 @@ def _rollup(
     location_id: str, contact: str, person: Person, account: _Account, paid: dict[str, list[Transaction]], *, live: bool
 ) -> RollupRecord:
     orders = sorted(account.orders, key=lambda order: (order.created, order.id))
-    codes = {entry.currency for entry in chain(orders, account.payments)}
+    entries: list[Order | Transaction] = [*orders, *account.payments]
+    codes = {entry.currency for entry in entries}
     currency = codes.pop() if len(codes) == 1 else "mixed"
     mixed = currency == "mixed"
     lifetime = None if mixed else _net(account.payments)
-    needs = [*orders, *account.bookable]
+    needs: list[Order | Transaction] = [*orders, *account.bookable]
     billed = [record.next_billing_at for record in account.subscriptions if record.next_billing_at]
     return RollupRecord(
         location_id=location_id,
@@ -229,8 +230,7 @@ def _rollup(
         created_at=min(entry.created for entry in needs),
         updated_at=min(entry.updated for entry in needs),
         rollup_updated_at=max(
-            [entry.updated for entry in chain(orders, account.payments)]
-            + [record.updated_at for record in account.subscriptions]
+            [entry.updated for entry in entries] + [record.updated_at for record in account.subscriptions]
         ),
     )
 

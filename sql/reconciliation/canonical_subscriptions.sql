@@ -1,15 +1,16 @@
 -- Subscriptions as mappings see them: one row a readable subscription, with `reason` set where no target could hold it.
 -- A target has its contacts from orders and charges, so a subscription of somebody without either has nobody to stand at.
 create or replace temp table canonical_subscriptions as
-with owned as (
-    select
-        s.*,
-        coalesce(s.contact_id, o.contact_id) as owner_id,
-        case when s.entity_type = 'order' then s.entity_id end as order_id
-    from staging.subscriptions as s
-    left join staging.orders as o
-        on o.location_id = s.location_id and o.order_id = s.entity_id and s.entity_type = 'order' and o.live = s.live
-    where s.location_id = $location_id
+with begun as (
+    select *, case when entity_type = 'order' then entity_id end as order_id
+    from staging.subscriptions
+    where location_id = $location_id
+),
+
+owned as (
+    select s.*, coalesce(s.contact_id, o.contact_id) as owner_id
+    from begun as s
+    left join staging.orders as o on o.location_id = s.location_id and o.order_id = s.order_id and o.live = s.live
 )
 
 select
