@@ -125,6 +125,18 @@ class RunningSandbox:
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         return loopback_client(f"{self.base_url}/halo", headers)
 
+    def oauth_code(self, choice: str, scopes: str) -> str:
+        """An authorisation code as the consent page gives it for a location's id or `agency`; it works once."""
+        asked = {
+            "response_type": "code",
+            "client_id": self.ready["systems"]["ghl"]["oauth"]["client_id"],
+            "redirect_uri": "https://shop.example.com/callback",
+            "scope": scopes,
+            "choice": choice,
+        }
+        answer = self.http.get("/ghl/v2/oauth/chooselocation", params=asked)
+        return str(httpx.URL(answer.headers["location"]).params["code"])
+
     def location_id(self, n: int = 0) -> str:
         """The id of the nth location."""
         location_id: str = self.ready["systems"]["ghl"]["locations"][n]["id"]

@@ -1,6 +1,7 @@
 """The payments API of one sandboxed GHL agency: orders, fulfillments, transactions, subscriptions, providers.
 
-Add an endpoint here; tokens belong to `ghl_auth`, record storage and filters to `ghl_stream`, writes to `ghl_write`.
+Add an endpoint here; tokens belong to `ghl_auth` and `ghl_oauth`, record storage and filters to `ghl_stream`, writes to
+`ghl_write`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ghl_payments.sandbox.codec import Doc, join_array
 from ghl_payments.sandbox.ghl_auth import SCOPES, GhlAuth, Grant, refuse
 from ghl_payments.sandbox.ghl_bodies import FULFILLMENT, PAYMENT, PROVIDER, Shape, read_body
 from ghl_payments.sandbox.ghl_data import STREAMS, GhlData, Location
+from ghl_payments.sandbox.ghl_oauth import GhlOauth
 from ghl_payments.sandbox.ghl_query import check_alt, read_query, read_window
 from ghl_payments.sandbox.ghl_stream import Row, Stream
 from ghl_payments.sandbox.ghl_write import GhlWriter
@@ -40,7 +42,8 @@ class GhlSandbox:
         self, identity: SandboxIdentity, rate: Rate, switches: Switches, clock: SandboxClock | None = None
     ) -> None:
         self.data = GhlData()
-        self.auth = GhlAuth(identity)
+        self.auth = GhlAuth()
+        self._oauth = GhlOauth(identity, self.auth, switches)
         self._rate = rate
         self._switches = switches
         self._clock = clock or SandboxClock(DEFAULT_NOW)
@@ -64,6 +67,7 @@ class GhlSandbox:
                 for location in data.locations.values()
             }
         )
+        self._oauth.reset(list(data.locations))
         self._windows.clear()
 
     def admit(self, request: Request) -> Admission:
@@ -83,6 +87,8 @@ class GhlSandbox:
         """Answer one request."""
         parts = request.path.strip("/").split("/")
         try:
+            if (answer := self._oauth.handle(request, parts)) is not None:
+                return answer
             if request.method == "GET":
                 return self._get(request, parts)
             if request.method == "POST":
@@ -190,8 +196,6 @@ class GhlSandbox:
 
     def _post(self, request: Request, parts: list[str]) -> Answer:
         match parts:
-            case ["oauth", "token"]:
-                return self.auth.token(request, list(self.data.locations))
             case ["payments", "orders", order_id, "fulfillments"]:
                 return self._fulfil(request, order_id)
             case ["payments", "orders", order_id, "record-payment"]:

@@ -1,22 +1,17 @@
 """Who may ask GHL's sandbox for what: the Version header, private integration and OAuth tokens, scopes, locations.
 
 Wordings and statuses follow answers of the live API as its clients report them (401, not 403, for a missing scope).
+How OAuth tokens come about is in `ghl_oauth`.
 """
 
 from __future__ import annotations
 
 import re
 import time
-import uuid
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, Literal
 
-import msgspec
-
-from ghl_payments.domain.sandbox_identity import SandboxIdentity
-from ghl_payments.sandbox.codec import decode
-from ghl_payments.sandbox.wire import Answer, Refused, Request, json_answer
+from ghl_payments.sandbox.wire import Refused, Request, json_answer
 
 SCOPES = frozenset(
     {
@@ -31,19 +26,31 @@ SCOPES = frozenset(
 )
 """The scopes that the sandbox's tokens have unless a location lists its own."""
 
-TOKEN_SECONDS = 86_399
 _VERSIONS = frozenset({"2021-04-15", "2021-07-28", "2023-02-21", "v3"})
 _DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}|v\d+")
-_SNAKE = re.compile(r"(?<!^)([A-Z])")
+_WRONG_CLASS = (
+    "This authClass type is not allowed to access this scope. "
+    "Please verify your IAM configuration if this is not the case."
+)
+
+UserType = Literal["Location", "Company"]
 
 
 @dataclass(slots=True)
 class Grant:
-    """What a token opens; `expires` is a monotonic second, None for a private integration token."""
+    """What a token opens; `expires` is a monotonic second, None for a private integration token.
+
+    `location_id` is empty for an agency's token.
+    """
 
     location_id: str
     scopes: frozenset[str]
     expires: float | None = None
+
+    @property
+    def user_type(self) -> UserType:
+        """Whose token it is."""
+        return "Location" if self.location_id else "Company"
 
 
 def refuse(status: int, message: str | list[str], error: str | None = None) -> Refused:
@@ -55,15 +62,16 @@ def refuse(status: int, message: str | list[str], error: str | None = None) -> R
 class GhlAuth:
     """All tokens of the sandbox's GHL."""
 
-    def __init__(self, identity: SandboxIdentity) -> None:
-        self._identity = identity
+    def __init__(self) -> None:
         self._grants: dict[str, Grant] = {}
-        self._refresh_tokens: dict[str, str] = {}
 
     def reset(self, tokens: dict[str, Grant]) -> None:
         """Only these private integration tokens are valid from now on."""
         self._grants = dict(tokens)
-        self._refresh_tokens = {}
+
+    def issue(self, token: str, grant: Grant) -> None:
+        """One more token is valid."""
+        self._grants[token] = grant
 
     def expire(self) -> None:
         """Every OAuth access token dies now; private integration tokens do not expire."""
@@ -71,14 +79,21 @@ class GhlAuth:
             if grant.expires is not None:
                 grant.expires = time.monotonic()
 
+    def scopes_of(self, location_id: str) -> frozenset[str]:
+        """What may be granted at a location: what its private integration token has."""
+        found = [g.scopes for g in self._grants.values() if g.expires is None and g.location_id == location_id]
+        return found[0] if found else SCOPES
+
     def bucket(self, request: Request) -> tuple[str, str]:
-        """The (token, location) whose rate limit a request counts against."""
+        """The (credential, location) whose rate limit a request counts against; an app's tokens share one."""
         token = bearer(request)
         grant = self._grants.get(token)
-        return token, grant.location_id if grant else ""
+        if grant is None:
+            return token, ""
+        return token if grant.expires is None else "app", grant.location_id
 
-    def grant(self, request: Request, scope: str | None) -> Grant:
-        """The caller's grant, after version, token and scope (None where none is asked for) were found good."""
+    def grant(self, request: Request, scope: str | None, user_type: UserType = "Location") -> Grant:
+        """The caller's grant, after version, token, its class and scope (None: any) were found good."""
         _check_version(request.headers.get("version"))
         token = bearer(request)
         grant = self._grants.get(token)
@@ -86,41 +101,11 @@ class GhlAuth:
             if token.startswith("pit-"):
                 raise refuse(401, "Invalid token: access token is invalid", "Unauthorized")
             raise refuse(401, "Invalid JWT")
+        if grant.user_type != user_type:
+            raise refuse(401, _WRONG_CLASS if grant.expires is None else "Token's user type mismatch!")
         if scope is not None and (scope not in grant.scopes or scope in request.denied_scopes):
             raise refuse(401, "The token is not authorized for this scope.")
         return grant
-
-    def token(self, request: Request, locations: list[str]) -> Answer:
-        """OAuth 2.0 `POST /oauth/token`: form fields, or camelCase JSON as version v3 has it."""
-        fields, camel = _token_fields(request)
-        location_id = self._token_location(fields, locations)
-        access, refresh = f"sandbox-{uuid.uuid4()}", f"refresh-{uuid.uuid4()}"
-        self._grants[access] = Grant(location_id, SCOPES, time.monotonic() + TOKEN_SECONDS)
-        self._refresh_tokens[refresh] = location_id
-        answer = {
-            "access_token": access,
-            "token_type": "Bearer",
-            "expires_in": TOKEN_SECONDS,
-            "refresh_token": refresh,
-            "scope": " ".join(sorted(SCOPES)),
-            "userType": "Location",
-            "locationId": location_id,
-        }
-        return json_answer(200, {_camel(name): value for name, value in answer.items()} if camel else answer)
-
-    def _token_location(self, fields: dict[str, str], locations: list[str]) -> str:
-        known = (self._identity.oauth_client_id, self._identity.oauth_client_secret)
-        if (fields.get("client_id"), fields.get("client_secret")) == known:
-            if fields.get("grant_type") == "refresh_token":
-                # The old token dies with its use; whether the vendor grants a grace period is not known.
-                location = self._refresh_tokens.pop(fields.get("refresh_token", ""), None)
-                if location is not None:
-                    return location
-            location = fields.get("code", "").removeprefix("code-")
-            if fields.get("grant_type") == "authorization_code" and location in locations:
-                return location
-        body = {"error": "UnAuthorized!", "error_description": "Authorization code not found"}
-        raise Refused(json_answer(401, body))
 
 
 def bearer(request: Request) -> str:
@@ -130,7 +115,7 @@ def bearer(request: Request) -> str:
 
 
 def oauth_code(location_id: str) -> str:
-    """The authorization code that the sandbox accepts for a location, since it has no consent page."""
+    """An authorisation code that a fresh sandbox accepts once for a location, without its consent page."""
     return f"code-{location_id}"
 
 
@@ -143,21 +128,3 @@ def _check_version(version: str | None) -> None:
         raise refuse(401, "version header is invalid")
     message = f"Invalid API version segment '{version}' at position 0"
     raise Refused(json_answer(400, {"message": message}))
-
-
-def _token_fields(request: Request) -> tuple[dict[str, str], bool]:
-    if "json" not in request.headers.get("content-type", ""):
-        return dict(parse_qsl(request.body.decode("utf-8", "replace"))), False
-    try:
-        body = decode(request.body)
-    except msgspec.DecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise refuse(400, "Bad Request")
-    snake = {_SNAKE.sub(r"_\1", name).lower(): str(value) for name, value in body.items()}
-    return snake, snake.keys() != body.keys()
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

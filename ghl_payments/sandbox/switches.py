@@ -17,6 +17,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     `exact` includes both ends and the whole day of a bare `endAt`; `date_only_exclusive` reads a bare `endAt` as the
     start of its day; `wider` answers a day more at either end; `narrower` looks at days only and leaves `endAt`'s out.
     `ghl_fulfillment_touches` is what a fulfillment changes in its order; `status` changes `updatedAt` as well.
+    `ghl_refresh_grace_seconds`: for so long a used refresh token gives the same new pair again.
     """
 
     halo_sales_order_key: Literal["salesorders", "orders"] = "salesorders"
@@ -29,6 +30,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     ghl_fulfillment_touches: Literal["nothing", "updated_at", "status"] = "nothing"
     ghl_over_fulfillment: Literal["refused", "accepted"] = "refused"
     ghl_write_status: Literal[200, 201] = 200
+    ghl_refresh_grace_seconds: float = 0.0
 
     def update(self, values: dict[str, Any]) -> None:
         """Set the given switches; msgspec.ValidationError names an unknown switch or value and changes nothing."""

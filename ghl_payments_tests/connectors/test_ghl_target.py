@@ -83,7 +83,7 @@ def app_token(sandbox: RunningSandbox) -> str:
     oauth = sandbox.ready["systems"]["ghl"]["oauth"]
     form = {
         "client_id": oauth["client_id"], "client_secret": oauth["client_secret"], "grant_type": "authorization_code",
-        "code": f"code-{sandbox.location_id()}",
+        "code": sandbox.oauth_code(sandbox.location_id(), "payments/integration.readonly payments/integration.write"),
     }  # fmt: skip
     token: str = sandbox.http.post("/ghl/oauth/token", data=form).json()["access_token"]
     return token

@@ -76,26 +76,3 @@ def test_every_answer_carries_the_limits_and_the_request_over_the_limit_is_429(s
     assert "X-RateLimit-Daily-Reset" in answers[-1].headers
     with box.ghl(1) as other:
         assert other.get(ORDERS, params={"altId": box.location_id(1)}).status_code == 200
-
-
-def test_an_oauth_code_gives_tokens_that_work_and_refresh_tokens_die_with_their_use(box: RunningSandbox) -> None:
-    app = box.ready["systems"]["ghl"]["oauth"]
-    form = app | {"grant_type": "authorization_code", "code": box.ready["systems"]["ghl"]["locations"][0]["oauth_code"]}
-    url = "/ghl/oauth/token"
-    first = box.http.post(url, data=form).json()
-    headers = {"Authorization": f"Bearer {first['access_token']}", "Version": "2021-07-28"}
-    query = {"altId": first["locationId"]}
-    assert box.http.get(f"/ghl{ORDERS}", params=query, headers=headers).json()["totalCount"] == 1
-    refresh = app | {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    assert box.http.post(url, data=refresh).json()["expires_in"] == 86399
-    again = box.http.post(url, data=refresh)
-    assert (again.status_code, again.json()["error"]) == (401, "UnAuthorized!")
-    box.fault("expire_tokens", system="ghl")
-    assert box.http.get(f"/ghl{ORDERS}", params=query, headers=headers).status_code == 401
-    camel = {
-        "clientId": app["client_id"],
-        "clientSecret": app["client_secret"],
-        "grantType": "authorization_code",
-        "code": form["code"],
-    }
-    assert box.http.post(url, json=camel).json()["accessToken"]

@@ -45,7 +45,7 @@ def as_app(box: RunningSandbox, body: dict[str, Any]) -> httpx.Response:
     """A POST of a provider with the token of a marketplace app."""
     oauth = box.ready["systems"]["ghl"]["oauth"]
     form = {"client_id": oauth["client_id"], "client_secret": oauth["client_secret"],
-            "grant_type": "authorization_code", "code": f"code-{box.location_id()}"}  # fmt: skip
+            "grant_type": "authorization_code", "code": box.oauth_code(box.location_id(), "payments/integration.readonly payments/integration.write")}  # fmt: skip
     token = box.http.post("/ghl/oauth/token", data=form).json()["access_token"]
     account = {"altId": box.location_id(), "altType": "location"}
     with box.ghl() as client:
