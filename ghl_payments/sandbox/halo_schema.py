@@ -27,6 +27,8 @@ CUSTOM_FIELDS = (
     "CFGHLTracking",
     "CFGHLFulfillments",
     "CFGHLSubscriptionStatus",
+    "CFDeliveryTracking",
+    "CFDeliveryCarrier",
 )
 """The custom fields that this tenant has defined; values for others are silently dropped."""
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from ghl_payments.connectors.registry import target_systems
+from ghl_payments.sandbox.oracle_deliveries import CARRIER_FIELD, TRACKING_FIELD, judge_deliveries
+from ghl_payments.sandbox.oracle_ghl import read_location
 from ghl_payments.warehouse import outbox, reconcile
 from ghl_payments.warehouse.landing_load import load_documents, naive
 from ghl_payments.warehouse.queries import run, run_text
 from ghl_payments.warehouse.reconcile import Target
 from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, OLD, order
-from ghl_payments_tests.warehouse.desk import Desk, Document, Row, later
+from ghl_payments_tests.warehouse.desk import Desk, Document, Row, later, target
+from ghl_payments_tests.warehouse.worlds import World
 
 GHL = target_systems()["ghl"]
 CONNECTION = f"ghl/{LOCATION}"
@@ -269,3 +274,36 @@ def test_no_provider_at_all_is_no_brake(desk: Desk, tmp_path: Path) -> None:
     judge(desk)
     states = outbox.plan(desk.con, TARGET, LOCATION, as_of=NOW, turn_id="turn")
     assert states == {"approved": 1}
+
+
+TOLD = ("1Z 9", "1z9", "2", "T3", "T4", "a,b", " ", "")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_sql_and_oracle_agree_on_every_delivery(desk: Desk, seed: int) -> None:
+    rng, world = Random(seed), World(seed, purchases=20)
+    halo = world._agreed()
+    for doc in halo["SalesOrder"]:
+        told = {TRACKING_FIELD: rng.choice(TOLD), CARRIER_FIELD: rng.choice(("UPS", "ups ", None))}
+        doc["customfields"] = [*(doc.get("customfields") or []), *({"name": n, "value": v} for n, v in told.items())]
+    for doc in rng.sample(halo["SalesOrder"], 3):
+        twin = {**doc, "id": doc["id"] + 5000, "customfields": [{"name": TRACKING_FIELD, "value": rng.choice(TOLD)}]}
+        halo["SalesOrder"].append(twin)
+    desk.halo = replace(
+        target(), options={"delivery_tracking_field": TRACKING_FIELD, "delivery_carrier_field": CARRIER_FIELD}
+    )
+    place = world.place
+    desk.purchases(place["orders"], place["transactions"], subscriptions=place["subscriptions"],
+                   fulfillments=place["fulfillments"])  # fmt: skip
+    desk.halo_holds(halo)
+    desk.stage()
+    reconcile.derive_desired(desk.con, [desk.halo], LOCATION)
+    reconcile.derive_actual(desk.con, desk.halo)
+    read_providers(desk)
+    books = read_location(place)
+    expected = {(r["key"], r["kind"], tuple(r["fields"]), tuple(r["native_ids"]))
+                for r in judge_deliveries(halo, {LOCATION: books}, NOW)}  # fmt: skip
+    found = {(r["key"], r["kind"], tuple(f["field"] for f in r["fields"]), tuple(r["native_ids"]))
+             for r in judge(desk)}  # fmt: skip
+    assert expected
+    assert found == expected

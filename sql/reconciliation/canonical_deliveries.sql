@@ -89,6 +89,10 @@ lines as (
     group by d.key
 ),
 
+known as (
+    select distinct key from actual.known_keys where record_type = 'fulfillment' and location_id = $location_id
+),
+
 -- Of deliveries that do not say what they hold, the first one not yet in GHL holds all that is open.
 turns as (
     select
@@ -96,7 +100,8 @@ turns as (
         first_value(d.key) over (partition by d.order_id order by d.delivered_at nulls last, d.key) as first_key
     from delivered as d
     anti join seen as g on g.order_id = d.order_id and g.number = d.number
-    where json_type(d.stated) is distinct from 'ARRAY'
+    anti join known as k on k.key = d.key
+    where json_type(d.stated) is distinct from 'ARRAY' and not regexp_matches(d.tracking, '[,;|\n]')
 )
 
 select
@@ -124,6 +129,4 @@ left join lines as l on l.key = d.key
 left join turns as t on t.key = d.key
 left join (select distinct order_id from ordered) as p on p.order_id = d.order_id
 left join (select distinct order_id from sent where is_unreadable) as u on u.order_id = d.order_id
-left join (
-    select distinct key from actual.known_keys where record_type = 'fulfillment' and location_id = $location_id
-) as k on k.key = d.key;
+left join known as k on k.key = d.key;
