@@ -13,8 +13,8 @@ from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, OLD, ago, ag
 from ghl_payments_tests.warehouse.desk import Desk, later
 
 
-def needed(desk: Desk, stream: str, *, warm: bool = False) -> list[str]:
-    keys = {"location_id": LOCATION, "warm": warm, "as_of": naive(NOW)}
+def needed(desk: Desk, stream: str, *, warm: bool = False, detailed: bool = False) -> list[str]:
+    keys = {"location_id": LOCATION, "warm": warm, "as_of": naive(NOW), "detailed": detailed}
     return [row[0] for row in run(desk.con, f"raw/needed_{stream}", keys)]
 
 
@@ -142,3 +142,4 @@ def test_a_subscription_needs_its_detail_while_its_orders_record_shows_another_s
     desk.halo_holds(halo)
     reconcile.derive_actual(desk.con, desk.halo)
     assert needed(desk, "subscription_details") == []
+    assert needed(desk, "subscription_details", detailed=True) == ["s1"]

@@ -12,7 +12,8 @@ with charges as (
         end as invoice_key
     from staging.transactions as t
     left join staging.orders as o
-        on o.location_id = t.location_id and o.order_id = t.entity_id and t.entity_type = 'order' and o.live
+        -- A condition on the left table alone would make this a nested loop.
+        on o.location_id = t.location_id and o.live and o.order_id = case when t.entity_type = 'order' then t.entity_id end
     where t.location_id = $location_id and t.status in ('succeeded', 'refunded')
         and plain_decimal(t.amount_text) > 0
 ),

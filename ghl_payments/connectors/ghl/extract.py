@@ -32,7 +32,10 @@ _CERTIFICATE_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """One location's extraction: its client, where bytes land, and the clock of the turn."""
+    """One location's extraction: its client, where bytes land, and the clock of the turn.
+
+    `subscriptions_in_detail` when some target wants what stands only in a subscription's detail.
+    """
 
     client: GhlClient
     warehouse: Warehouse
@@ -40,6 +43,7 @@ class Extraction:
     location_id: str
     as_of: datetime
     priority: Priority = "sweep"
+    subscriptions_in_detail: bool = False
 
     @property
     def folder(self) -> Path:
@@ -97,7 +101,12 @@ async def extract_details(extraction: Extraction, stream: str, *, warm: bool = T
 
     What was fetched before a failure (a daily limit, a lost connection) is loaded before the error goes on.
     """
-    keys = {"location_id": extraction.location_id, "warm": warm, "as_of": naive(extraction.as_of)}
+    keys = {
+        "location_id": extraction.location_id,
+        "warm": warm,
+        "as_of": naive(extraction.as_of),
+        "detailed": extraction.subscriptions_in_detail,
+    }
     with extraction.warehouse.open() as con:
         ids = [row[0] for row in run(con, f"raw/needed_{stream}", keys)]
     return await extract_named_details(extraction, stream, ids)

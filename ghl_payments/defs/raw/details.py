@@ -10,7 +10,7 @@ import dagster as dg
 
 from ghl_payments.connectors.ghl.connect import connect_ghl
 from ghl_payments.connectors.ghl.extract import Extraction, extract_details
-from ghl_payments.connectors.registry import target_systems
+from ghl_payments.connectors.registry import describe_targets, target_systems
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import Turn, explained, turn_of
 
@@ -62,7 +62,15 @@ def detail_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.As
 
 async def _fetch(turn: Turn, stream: str, *, warm: bool) -> dict[str, Any]:
     client = connect_ghl(turn.settings, turn.location)
-    extraction = Extraction(client, turn.warehouse, turn.landing, turn.location.id, turn.as_of)
+    sources = {
+        record.source
+        for target in describe_targets(turn.settings, turn.location)
+        for record in target.mapping.record_types.values()
+    }
+    extraction = Extraction(
+        client, turn.warehouse, turn.landing, turn.location.id, turn.as_of,
+        subscriptions_in_detail=not sources.isdisjoint({"subscriptions", "rollups"}),
+    )  # fmt: skip
     try:
         return await extract_details(extraction, stream, warm=warm)
     finally:

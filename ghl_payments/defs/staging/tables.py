@@ -17,7 +17,12 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "fulfillments": ("raw/fulfillments",),
     "transactions": ("raw/transactions", "raw/transaction_details", "staging/contact_aliases"),
     "refunds": ("raw/transactions", "staging/transactions"),
-    "subscriptions": ("raw/subscriptions", "raw/subscription_details", "staging/contact_aliases"),
+    "subscriptions": (
+        "raw/subscriptions",
+        "raw/subscription_details",
+        "staging/contact_aliases",
+        "staging/transactions",
+    ),
     "contacts": ("raw/orders", "raw/order_details", "raw/transactions", "staging/contact_aliases"),
     "integration_providers": ("raw/integration_providers",),
 }
