@@ -16,13 +16,12 @@ import click
 
 from ghl_payments.commands.answers import CANNOT_TELL, DIFFERENCES, FINE, answers
 from ghl_payments.commands.init_answers import (
-    GHL_URL,
-    SYSTEMS,
     Answers,
     LocationAnswer,
     SystemAnswer,
     asked,
     from_flags,
+    known_systems,
     read_answers,
 )
 from ghl_payments.commands.init_files import fresh, grown, merged, with_names
@@ -118,7 +117,7 @@ def plan_for(given: Answers, there: ConnectionsFile | None) -> Plan:
     ghl = next((name for name, item in known.items() if item.system == "ghl"), None)
     if ghl is None:
         ghl = _free_name("ghl", known)
-        plan.connections[ghl] = {"system": "ghl", "base_url": GHL_URL}
+        plan.connections[ghl] = {"system": "ghl", "base_url": known_systems()["ghl"].base_url}
     names = {}
     for system, answer in given.systems.items():
         names[system] = ghl if system == "ghl" else _connection(plan, known, system, answer)
@@ -135,7 +134,7 @@ def plan_for(given: Answers, there: ConnectionsFile | None) -> Plan:
 
 
 def _connection(plan: Plan, known: Mapping[str, Any], system: str, answer: SystemAnswer) -> str:
-    about = SYSTEMS[system]
+    about = known_systems()[system]
     url = (answer.base_url or about.base_url or about.example).rstrip("/")
     for name, item in known.items():
         if item.system == system and (answer.base_url is None or item.base_url == url):

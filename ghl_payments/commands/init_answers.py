@@ -1,14 +1,14 @@
 """What `ghl-payments init` wants to know: questions on the terminal, flags, or a file of answers.
 
-Add a system's address, credentials and options to `SYSTEMS` when there is a new one.
+What a system needs stands in its connector's `connect.py`; ask here for what all of them need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,36 +16,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.yaml_lines import Finding, UnreadableFileError, YamlFile, findings, nearest, read_yaml
 
-GHL_URL = "https://services.leadconnectorhq.com"
+if TYPE_CHECKING:
+    from ghl_payments.connectors.access import SetUp
 
 Doc = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class System:
-    """What a connection of a system needs: `credentials` by role, named after the connection; `options` to ask for."""
+@cache
+def known_systems() -> dict[str, SetUp]:
+    """System -> what it needs, for each connector that says so."""
+    from ghl_payments.connectors.registry import target_systems
 
-    title: str
-    base_url: str | None
-    example: str
-    credentials: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
+    return {name: system.set_up for name, system in target_systems().items() if system.set_up is not None}
 
 
-SYSTEMS: dict[str, System] = {
-    "ghl": System("GHL", GHL_URL, GHL_URL),
-    "halo": System("Halo", None, "https://YOUR-TENANT.halopsa.com", ("tenant", "client_id", "client_secret")),
-    "activetrail": System(
-        "ActiveTrail", "https://webapi.mymarketing.co.il", "https://webapi.mymarketing.co.il", ("token",)
-    ),
-    "act": System(
-        "Act!",
-        None,
-        "https://apius.act.com/act.web.api",
-        ("user", "password"),
-        {"database": "the Act! database's name"},
-    ),
-}
+def needed_options(system: str) -> dict[str, str]:
+    """Options without which a connection of the system cannot be used, with what they mean."""
+    from ghl_payments.connectors.registry import target_systems
+
+    model = target_systems()[system].options
+    fields = model.model_fields if model is not None else {}
+    return {name: about.description or name for name, about in fields.items() if about.is_required()}
 
 
 class _Strict(BaseModel):
@@ -92,10 +83,11 @@ def _validated(data: Any, file: YamlFile | None) -> Answers:
         given = Answers.model_validate(data)
     except ValidationError as error:
         raise SettingsError("\n".join(map(told, findings(error, Answers)))) from None
+    known = known_systems()
     unknown = [
-        Finding(("systems", name), f"no such system; there are {', '.join(SYSTEMS)}", nearest(name, SYSTEMS))
+        Finding(("systems", name), f"no such system; there are {', '.join(known)}", nearest(name, known))
         for name in given.systems
-        if name not in SYSTEMS
+        if name not in known
     ]
     if unknown:
         raise SettingsError("\n".join(map(told, unknown)))
@@ -128,7 +120,7 @@ def asked() -> Answers:
         places.append(place)
         more = click.confirm("Another location?", default=False)
     systems: Doc = {}
-    for name, system in SYSTEMS.items():
+    for name, system in known_systems().items():
         question = f"Does {system.title} get its records?"
         if name == "ghl":
             question = "May deliveries flow back into GHL?"
@@ -138,6 +130,6 @@ def asked() -> Answers:
         if name != "ghl":
             url = click.prompt(f"Address of {system.title}", default=system.base_url or system.example).strip()
             systems[name]["base_url"] = url
-        for option, what in system.options.items():
+        for option, what in needed_options(name).items():
             systems[name]["options"][option] = click.prompt(f"{system.title}: {what}").strip()
     return _validated({"locations": places, "systems": systems}, None)

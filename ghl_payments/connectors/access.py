@@ -17,6 +17,19 @@ from ghl_payments.transport.budget import RateBudget
 
 
 @dataclass(frozen=True, slots=True)
+class SetUp:
+    """What `ghl-payments init` asks for; a connector's `connect.py` names it `SET_UP`.
+
+    `credentials` are roles, `base_url` the one address of every account, None where each has its own like `example`.
+    """
+
+    title: str
+    example: str
+    credentials: tuple[str, ...] = ()
+    base_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """One connection ready to be opened; `secret` raises SettingsError naming the environment variable."""
 

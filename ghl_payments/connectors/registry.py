@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ghl_payments.connections import Connection, Location, SettingsError
-from ghl_payments.connectors.access import Access
+from ghl_payments.connectors.access import Access, SetUp
 from ghl_payments.connectors.base import Connector
 from ghl_payments.connectors.mappings import MappingSource, mapping_for
 from ghl_payments.domain.mapping import Mapping
@@ -41,6 +41,7 @@ class TargetSystem:
     keys_sql: Path
     options: type[BaseModel] | None
     writable_fields: Pairs[str, Collection[str]] | None = None
+    set_up: SetUp | None = None
 
     @property
     def mapping_source(self) -> MappingSource:
@@ -121,6 +122,7 @@ def target_systems() -> dict[str, TargetSystem]:
             keys_sql=folder / "keys.sql",
             options=getattr(module, "OPTIONS", None),
             writable_fields=getattr(module.CONNECTOR, "writable_fields", None),
+            set_up=getattr(module, "SET_UP", None),
         )
     return found
 

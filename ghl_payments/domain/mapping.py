@@ -49,8 +49,8 @@ class RecordMapping(_Strict):
     """One record type: where its rows come from, their key and money, parents by record type, and fields.
 
     `requires` names the levels of capabilities at which the system has this record type at all; elsewhere every row is
-    `not_representable` with `requires_reason`. `may_start_empty` is for containers of our own: an empty first list of them
-    is no sign of missing rights.
+    `not_representable` with `requires_reason`. `may_start_empty` is for containers of our own: an empty first list of
+    them is no sign of missing rights.
     """
 
     source: Source

