@@ -96,6 +96,8 @@ def describe_documents(con: duckdb.DuckDBPyConnection, target: Target) -> None:
 
 def derive_actual(con: duckdb.DuckDBPyConnection, target: Target, record_types: Collection[str] | None = None) -> None:
     """`actual.records` of one connection from its documents, all record types or only some."""
+    # A user's override gives connections of one system rules of their own; whoever judges next means this one's.
+    store_field_rules(con, target.mapping)
     describe_documents(con, target)
     wanted = target.mapping.record_types if record_types is None else record_types
     build_actual(con, target.mapping, wanted, connection=target.connection, live=target.live)

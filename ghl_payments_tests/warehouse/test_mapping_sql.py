@@ -97,6 +97,24 @@ def test_rules_can_be_joined_by_sql(desk: Desk) -> None:
     assert len(rules) == sum(len(record.fields) for record in HALO.mapping.record_types.values())
 
 
+@pytest.mark.parametrize(("rule", "tolerance", "wanted", "got", "differs"), [
+    ("exact", 0, "a", "a", False), ("exact", 0, "a", "A", True), ("exact", 0, None, "", False), ("exact", 0, "0", None, True),
+    ("text", 0, " Two  Words ", "two words", False), ("text", 0, "a", None, True), ("text", 0, None, "  ", False),
+    ("minor", 0, "100", "100", False), ("minor", 0, "100", "101", True), ("minor", 1, "100", "101", False),
+    ("minor", 1, "100", "102", True), ("minor", 9, "5", None, True), ("minor", 9, "5", "n/a", True),
+    ("minor", 0, None, None, False),
+    ("time", 0, "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", False),
+    ("time", 0, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", True),
+    ("time", 1, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", False), ("time", 60, "2026-01-01T00:00:00Z", "soon", True),
+    ("time", 0, None, "", False), ("never", 0, "a", "b", False),
+])  # fmt: skip
+def test_two_texts_differ_by_their_rule_everywhere_alike(
+    desk: Desk, rule: str, tolerance: int, wanted: str | None, got: str | None, differs: bool
+) -> None:
+    sides = [rule, tolerance, wanted, got]
+    assert desk.con.execute("select differs(?, ?, ?::varchar, ?::varchar)", sides).fetchone() == (differs,)
+
+
 def test_parents_are_required_unless_the_mapping_says_otherwise(desk: Desk) -> None:
     reconcile.prepare_target(desk.con, desk.halo)
     found = {(row["record_type"], row["parent_type"]): row["required"] for row in desk.rows("target_all_parents")}

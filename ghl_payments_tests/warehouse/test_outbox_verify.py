@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ghl_payments.warehouse import outbox
+from ghl_payments.warehouse import outbox, reconcile
 from ghl_payments.warehouse.outbox import ClaimedChange, SendResult
 from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW
 from ghl_payments_tests.warehouse.conftest import Stocked
@@ -53,6 +54,19 @@ def test_what_comes_out_otherwise_is_refused_and_says_how(stocked: Stocked, answ
     assert desk.verify(change) == {"unequal": 1}
     row = state(desk, change)
     assert (row["state"], row["reason"]) == ("refused", reason)
+
+
+def test_a_record_is_judged_by_its_own_connections_rules(stocked: Stocked) -> None:
+    desk = stocked(order_claimed)
+    change = desk.claimed()
+    desk.answered("sent", change, native_id="13")
+    halo_answers(desk, total=100)
+    order = desk.halo.mapping.record_types["sales_order"]
+    fields = dict(order.fields) | {"total": order.fields["total"].model_copy(update={"compare": "never"})}
+    types = desk.halo.mapping.record_types | {"sales_order": order.model_copy(update={"fields": fields})}
+    lenient = desk.halo.mapping.model_copy(update={"record_types": types})
+    reconcile.prepare_target(desk.con, replace(desk.halo, connection="another", mapping=lenient))
+    assert desk.verify(change) == {"unequal": 1}
 
 
 def test_within_the_tolerance_of_a_second_a_date_is_the_one_that_was_sent(stocked: Stocked) -> None:

@@ -36,14 +36,7 @@ opened as (
 unequal as (
     select change_id, string_agg(field, ', ' order by field) as fields
     from opened
-    where case compare
-        when 'minor' then coalesce(abs(try_cast(wanted as bigint) - try_cast(got as bigint)) > tolerance, wanted <> got)
-        when 'time' then coalesce(
-            abs(epoch_ms(instant(wanted)) - epoch_ms(instant(got))) > tolerance * 1000, wanted <> got
-        )
-        when 'text' then lower(trim(wanted)) <> lower(trim(got))
-        else wanted <> got
-    end
+    where differs(compare, tolerance, wanted, got)
     group by change_id
 )
 

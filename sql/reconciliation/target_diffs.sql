@@ -206,18 +206,7 @@ opened as (
 
 select *
 from opened
-where case compare
-    when 'minor' then coalesce(
-        abs(try_cast(desired_text as bigint) - try_cast(actual_text as bigint)) > tolerance, desired_text <> actual_text
-    )
-    when 'time' then coalesce(
-        abs(epoch_ms(instant(desired_text)) - epoch_ms(instant(actual_text))) > tolerance * 1000,
-        desired_text <> actual_text
-    )
-    when 'text' then regexp_replace(lower(trim(desired_text)), '\s+', ' ', 'g')
-        <> regexp_replace(lower(trim(actual_text)), '\s+', ' ', 'g')
-    else desired_text <> actual_text
-end;
+where differs(compare, tolerance, desired_text, actual_text);
 
 create or replace temp table target_diffs as
 with lagging as (select $as_of::timestamp - to_seconds($lag_seconds::bigint) as since),
