@@ -15,7 +15,7 @@ from ghl_payments.sandbox.clock import SandboxClock
 from ghl_payments.sandbox.codec import Doc, join_array
 from ghl_payments.sandbox.ghl_auth import SCOPES, GhlAuth, Grant, refuse
 from ghl_payments.sandbox.ghl_bodies import FULFILLMENT, PAYMENT, PROVIDER, Shape, read_body
-from ghl_payments.sandbox.ghl_data import STREAMS, GhlData, Location
+from ghl_payments.sandbox.ghl_data import STREAMS, GhlData, Location, load_ghl
 from ghl_payments.sandbox.ghl_oauth import GhlOauth
 from ghl_payments.sandbox.ghl_query import check_alt, read_query, read_window
 from ghl_payments.sandbox.ghl_stream import Row, Stream
@@ -42,6 +42,7 @@ class GhlSandbox:
         self, identity: SandboxIdentity, rate: Rate, switches: Switches, clock: SandboxClock | None = None
     ) -> None:
         self.data = GhlData()
+        self._identity = identity
         self.auth = GhlAuth()
         self._oauth = GhlOauth(identity, self.auth, switches)
         self._rate = rate
@@ -50,6 +51,21 @@ class GhlSandbox:
         self._history = History()
         self._effect: Callable[[Request, str, str | None, Any, Any], None] | None = None
         self._windows: dict[tuple[str, str], SlidingWindow] = {}
+
+    def load(self, part: Doc) -> GhlData:
+        """This system's part of a state, used up."""
+        return load_ghl(part, self._identity)
+
+    def dump(self) -> bytes:
+        """This system's part of the state, encoded."""
+        return self.data.dump()
+
+    def rewind(self, data: GhlData) -> None:
+        """Ids are drawn anew each time."""
+
+    def expire_tokens(self) -> None:
+        """Every issued access token dies now."""
+        self.auth.expire()
 
     def use(
         self,
@@ -207,7 +223,7 @@ class GhlSandbox:
     def _fulfil(self, request: Request, order_id: str) -> Answer:
         location, body = self._body(request, "payments/orders.write", FULFILLMENT)
         made = self._writer(location).fulfil(self._order(location, order_id), body)
-        self._note(request, "fulfillment", f"ghl:fulfillment:{made['_id']}", made["_id"], body)
+        self._note(request, "fulfillment", f"ghl:fulfillment:{made['_id']}", f"{order_id}/{made['_id']}", body)
         return json_answer(self._switches.ghl_write_status, {"status": True, "data": made})
 
     def _record_payment(self, request: Request, order_id: str) -> Answer:

@@ -105,7 +105,7 @@ def test_a_delivery_becomes_one_fulfillment_and_nobody_is_mailed(shop: RunningSa
     assert made["trackings"] == [{"trackingNumber": "T1", "shippingCarrier": "UPS"}]
     assert {line["_id"]: line["qty"] for line in made["items"]} == {"p1": 2, "p2": 1}
     (effect,) = shop.effects()
-    assert (effect["record_type"], effect["native_id"]) == ("fulfillment", made["_id"])
+    assert (effect["record_type"], effect["native_id"]) == ("fulfillment", answer.native_id)
     assert effect["body"]["notifyCustomer"] is False
 
 

@@ -132,7 +132,7 @@ def test_a_fulfillment_is_answered_with_what_it_holds_and_listed_after(box: Runn
     assert listed == {"status": True, "data": [made]}
     (effect,) = box.effects()
     assert (effect["record_type"], effect["key"], effect["native_id"]) == (
-        "fulfillment", f"ghl:fulfillment:{made['_id']}", made["_id"],
+        "fulfillment", f"ghl:fulfillment:{made['_id']}", f"{ORDER}/{made['_id']}",
     )  # fmt: skip
 
 
