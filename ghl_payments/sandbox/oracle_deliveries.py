@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ghl_payments.sandbox.oracle import LAG, Row, make_row
-from ghl_payments.sandbox.oracle_ghl import Document, Ledgers
+from ghl_payments.sandbox.oracle import LAG, Row, identity, judge, make_row
+from ghl_payments.sandbox.oracle_ghl import Document, Ledgers, read_location
 from ghl_payments.sandbox.oracle_halo import Halo
 
 TRACKING_FIELD, CARRIER_FIELD = "CFDeliveryTracking", "CFDeliveryCarrier"
@@ -40,6 +40,50 @@ def judge_deliveries(halo_state: Mapping[str, Any], books: Mapping[str, Ledgers]
     return [
         row for location_id, found in noted.items() for row in _judge(books[location_id], list(found.values()), now)
     ]
+
+
+def follow_ups(state: Mapping[str, Any], now: datetime) -> list[Row]:
+    """The diffs that Halo has in addition, or in another form, once GHL was given every delivery that it lacks.
+
+    A turn that writes to GHL finds them too, because it writes to GHL first and reads it again.
+    """
+    locations = (state.get("ghl") or {}).get("locations") or []
+    halo_state = state.get("halo") or {}
+    books = {row["id"]: read_location(row) for row in locations}
+    lacking = [row for row in judge_deliveries(halo_state, books, now) if row["kind"] == "missing_in_target"]
+    given = {(row["location_id"], row["key"].rpartition(":")[2]) for row in lacking}
+    docs = {str(doc["id"]): doc for doc in halo_state.get("SalesOrder") or ()}
+    parcels = {
+        (location_id, str(docs[native_id]["po_number"]).removeprefix("ghl:order:")): _parcel(docs[native_id], now)
+        for location_id, native_id in given
+    }
+    after = [_given(row, {o: p for (place, o), p in parcels.items() if place == row["id"]}) for row in locations]
+    before = {identity(row): row for row in judge(state, now)}
+    rows = judge({"ghl": {"locations": after}, "halo": halo_state}, now)
+    return [row for row in rows if row["system"] != "ghl" and before.get(identity(row)) != row]
+
+
+def _parcel(doc: Document, now: datetime) -> Document:
+    custom = {row["name"]: row.get("value") for row in doc["customfields"]}
+    return {
+        "_id": "given",
+        "trackings": [{"trackingNumber": custom[TRACKING_FIELD], "shippingCarrier": custom.get(CARRIER_FIELD)}],
+        "createdAt": now.isoformat(),
+    }
+
+
+def _given(location: Document, parcels: Mapping[str, Document]) -> Document:
+    """The location with all that is open of these orders sent."""
+    orders = {order["_id"]: order for order in location["orders"]}
+    fulfillments = dict(location.get("fulfillments") or {})
+    for order_id, parcel in parcels.items():
+        items = [
+            {"_id": line["price"]["_id"], "price": line["price"], "qty": line.get("qty", 1)}
+            for line in orders[order_id]["items"]
+            if _is_physical(line) and line["price"].get("_id")
+        ]
+        fulfillments[order_id] = [*fulfillments.get(order_id, []), parcel | {"items": items}]
+    return {**location, "fulfillments": fulfillments}
 
 
 def _note(noted: dict[tuple[str, str], Delivery], doc: Document, order_id: str) -> None:
@@ -91,9 +135,8 @@ def _can_be_given(books: Ledgers, delivery: Delivery, parcels: Iterable[Document
         return False
     left: dict[str, Decimal] = {}
     for line in order.doc.get("items") or ():
-        kind = (line.get("product") or {}).get("productType") or "PHYSICAL"
         price_id = (line.get("price") or {}).get("_id")
-        if price_id and "PHYSICAL" in str(kind).upper():
+        if price_id and _is_physical(line):
             left[price_id] = left.get(price_id, Decimal(0)) + Decimal(str(line.get("qty", 1)))
     for parcel in parcels:
         for line in parcel.get("items") or ():
@@ -103,6 +146,11 @@ def _can_be_given(books: Ledgers, delivery: Delivery, parcels: Iterable[Document
             price_id = (line.get("price") or {}).get("_id") or line.get("_id")
             left[price_id] = left.get(price_id, Decimal(0)) - max(units, Decimal(0))
     return any(units > 0 for units in left.values())
+
+
+def _is_physical(line: Document) -> bool:
+    kind = (line.get("product") or {}).get("productType") or "PHYSICAL"
+    return "PHYSICAL" in str(kind).upper()
 
 
 def _units(value: object) -> Decimal | None:
