@@ -48,10 +48,21 @@ def main(env_file: Path | None, verbose: bool) -> None:
 @click.option("--limits", type=click.Choice(["scaled", "vendor"]), default="scaled", show_default=True)
 @click.option("--now", default=DEFAULT_NOW.isoformat(), show_default=True, help="Its clock stands still here.")
 @click.option("--write-env", type=click.Path(dir_okay=False, path_type=Path), help="Write an env file pointing here.")
+@click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="How a vendor behaves from the start.")
 @answers
-def sandbox(host: str, port: int, seed: int, orders: int, limits: str, now: str, write_env: Path | None) -> None:
+def sandbox(  # noqa: PLR0917 - click passes them by name
+    host: str,
+    port: int,
+    seed: int,
+    orders: int,
+    limits: str,
+    now: str,
+    write_env: Path | None,
+    switches: tuple[str, ...],
+) -> None:
     """Serve the bundled sandbox: the vendors' APIs on loopback, with planted differences and faults on demand."""
     from ghl_payments.sandbox.server import serve
+    from ghl_payments.sandbox.switches import read_switch
 
     try:
         instant = datetime.fromisoformat(now)
@@ -67,6 +78,7 @@ def sandbox(host: str, port: int, seed: int, orders: int, limits: str, now: str,
         limits=cast(Literal["scaled", "vendor"], limits),
         now=instant,
         write_env=write_env,
+        switches=dict(map(read_switch, switches)),
     )
 
 

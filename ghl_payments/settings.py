@@ -22,7 +22,7 @@ from ghl_payments.connections import (
     SettingsError,
     read_connections,
 )
-from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_PORT, sandbox_identity
+from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_PORT, sandbox_identity, sandbox_targets
 
 
 class Settings(BaseModel):
@@ -107,7 +107,7 @@ def _settings(described: ConnectionsFile, env: Mapping[str, str], home: Path) ->
     def path_of(name: str, default: str) -> Path:
         return Path(env[name]).absolute() if env.get(name) else home / default
 
-    wanted = {location.ghl.token for location in described.locations}
+    wanted = {name for location in described.locations for name in location.ghl.variables}
     wanted |= {name for connection in described.connections.values() for name in connection.credentials.values()}
     return Settings(
         connections={n: c.model_copy(update={"name": n}) for n, c in described.connections.items()},
@@ -155,32 +155,33 @@ def _instant(text: str | None) -> datetime | None:
 def _sandbox_defaults() -> tuple[ConnectionsFile, dict[str, str]]:
     who = sandbox_identity()
     base = f"http://127.0.0.1:{DEFAULT_PORT}"
-    halo = Connection(
-        system="halo",
-        base_url=f"{base}/halo",
-        policy="auto",
-        rate=Rate(requests=30_000, seconds=300),
-        credentials={"tenant": "HALO_TENANT", "client_id": "HALO_CLIENT_ID", "client_secret": "HALO_CLIENT_SECRET"},
-    )
+    targets = sandbox_targets(who)
+    connections = {
+        name: Connection(
+            system=name,
+            base_url=f"{base}/{name}",
+            policy="auto",
+            rate=Rate(requests=target.requests, seconds=target.seconds),
+            credentials={role: variable for role, (variable, _) in target.secrets.items()},
+            options=dict(target.options),
+        )
+        for name, target in targets.items()
+    }
     described = ConnectionsFile(
         version=1,
-        connections={"ghl": Connection(system="ghl", base_url=f"{base}/ghl"), "halo": halo},
+        connections={"ghl": Connection(system="ghl", base_url=f"{base}/ghl", policy="auto"), **connections},
         locations=[
             Location(
                 id=place.id,
                 timezone=place.timezone,
                 ghl=GhlAccess(connection="ghl", token=f"GHL_TOKEN_{number}"),
-                targets=["halo"],
+                targets=["ghl", *targets],
             )
             for number, place in enumerate(who.locations, start=1)
         ],
     )
     env = {f"GHL_TOKEN_{number}": place.token for number, place in enumerate(who.locations, start=1)}
-    env |= {
-        "HALO_TENANT": who.halo_tenant,
-        "HALO_CLIENT_ID": who.halo_client_id,
-        "HALO_CLIENT_SECRET": who.halo_client_secret,
-        "GHL_PAYMENTS_AS_OF": DEFAULT_NOW.isoformat(),
-        "GHL_PAYMENTS_SETTLE_SECONDS": "0",
-    }
+    for target in targets.values():
+        env |= dict(target.secrets.values())
+    env |= {"GHL_PAYMENTS_AS_OF": DEFAULT_NOW.isoformat(), "GHL_PAYMENTS_SETTLE_SECONDS": "0"}
     return described, env

@@ -8,13 +8,15 @@ from typing import Protocol
 
 import pytest
 
-from ghl_payments_tests.running_sandbox import RunningSandbox, SandboxPool
+from ghl_payments_tests.running_sandbox import Options, RunningSandbox, SandboxPool
 
 
 class SandboxFactory(Protocol):
     """`sandbox(seed=7, orders=0, limits="scaled")`; no orders make a world that is empty but for its locations."""
 
-    def __call__(self, seed: int = 7, orders: int = 0, limits: str = "scaled") -> RunningSandbox:
+    def __call__(
+        self, seed: int = 7, orders: int = 0, limits: str = "scaled", switches: tuple[str, ...] = ()
+    ) -> RunningSandbox:
         """A sandbox of this test's own."""
 
 
@@ -29,10 +31,10 @@ def sandbox_pool() -> Iterator[SandboxPool]:
 @pytest.fixture
 def sandbox(sandbox_pool: SandboxPool, tmp_path: Path) -> Iterator[SandboxFactory]:
     """Starts sandboxes, or takes them from the pool; every one is in its seeded state."""
-    taken: list[tuple[tuple[int, int, str], RunningSandbox]] = []
+    taken: list[tuple[Options, RunningSandbox]] = []
 
-    def take(seed: int = 7, orders: int = 0, limits: str = "scaled") -> RunningSandbox:
-        options = (seed, orders, limits)
+    def take(seed: int = 7, orders: int = 0, limits: str = "scaled", switches: tuple[str, ...] = ()) -> RunningSandbox:
+        options = (seed, orders, limits, switches)
         running = sandbox_pool.take(*options)
         taken.append((options, running))
         folder = tmp_path / f"sandbox{len(taken)}"

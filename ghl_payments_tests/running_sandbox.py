@@ -18,9 +18,11 @@ import msgspec
 from ghl_payments.domain.sandbox_identity import sandbox_identity
 from ghl_payments.sandbox.codec import decode, encode
 from ghl_payments.sandbox.env_file import write_env
-from ghl_payments.sandbox.limits import Rate
 
 ROOT = Path(__file__).parents[1]
+
+Options = tuple[int, int, str, tuple[str, ...]]
+"""Seed, orders, limits and switches that a sandbox was started with."""
 
 
 def start_process(*options: object) -> subprocess.Popen[str]:
@@ -42,9 +44,10 @@ class RunningSandbox:
     variables of an env file of this test's own.
     """
 
-    def __init__(self, seed: int, orders: int, limits: str) -> None:
+    def __init__(self, seed: int, orders: int, limits: str, switches: tuple[str, ...] = ()) -> None:
         self.seed = seed
-        self.process = start_process("--port", 0, "--seed", seed, "--orders", orders, "--limits", limits)
+        words = [word for switch in switches for word in ("--switch", switch)]
+        self.process = start_process("--port", 0, "--seed", seed, "--orders", orders, "--limits", limits, *words)
         assert self.process.stdout is not None
         self.ready: dict[str, Any] = msgspec.json.decode(self.process.stdout.readline())
         self.base_url: str = self.ready["base_url"]
@@ -53,9 +56,8 @@ class RunningSandbox:
 
     def write_env(self, folder: Path) -> None:
         """Fill `env` from an env file in this folder, so that no two tests share a warehouse."""
-        rate = Rate(**self.ready["systems"]["halo"]["rate"])
         path = folder / "sandbox.env"
-        write_env(path, self.base_url, sandbox_identity(self.seed), self.ready["now"], rate)
+        write_env(path, self.base_url, sandbox_identity(self.seed), self.ready["now"], self.ready["limits"])
         self.env = dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines())
 
     def control(self, method: str, path: str, value: Any = None) -> Any:
@@ -160,14 +162,14 @@ class SandboxPool:
     """Sandboxes by what they were started with; a free one is reset and used again."""
 
     def __init__(self) -> None:
-        self._free: dict[tuple[int, int, str], list[RunningSandbox]] = {}
+        self._free: dict[Options, list[RunningSandbox]] = {}
 
-    def take(self, seed: int, orders: int, limits: str) -> RunningSandbox:
+    def take(self, seed: int, orders: int, limits: str, switches: tuple[str, ...] = ()) -> RunningSandbox:
         """A sandbox in the state of its seed that nobody else uses."""
-        free = self._free.get((seed, orders, limits))
-        return free.pop() if free else RunningSandbox(seed, orders, limits)
+        free = self._free.get((seed, orders, limits, switches))
+        return free.pop() if free else RunningSandbox(seed, orders, limits, switches)
 
-    def give_back(self, taken: Sequence[tuple[tuple[int, int, str], RunningSandbox]]) -> None:
+    def give_back(self, taken: Sequence[tuple[Options, RunningSandbox]]) -> None:
         """Reset sandboxes for the next test; stopped ones are forgotten."""
         for options, sandbox in taken:
             if sandbox.running():

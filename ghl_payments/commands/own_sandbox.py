@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ class OwnSandbox:
 
 
 @contextmanager
-def own_sandbox(folder: Path, *, seed: int, orders: int) -> Iterator[OwnSandbox]:
+def own_sandbox(folder: Path, *, seed: int, orders: int, switches: Sequence[str] = ()) -> Iterator[OwnSandbox]:
     """A sandbox on a free loopback port with `sandbox.env` and its warehouse in `folder`, gone when the block ends.
 
     SandboxFailedError when it does not start; what it wrote to stderr is on this process's.
@@ -52,6 +52,7 @@ def own_sandbox(folder: Path, *, seed: int, orders: int) -> Iterator[OwnSandbox]
     env_file, home = folder / "sandbox.env", folder / "dagster"
     options = {"--port": 0, "--seed": seed, "--orders": orders, "--write-env": env_file}
     command = [sys.executable, "-m", "ghl_payments.sandbox.server", *(str(x) for item in options.items() for x in item)]
+    command += [word for switch in switches for word in ("--switch", switch)]
     # A session of its own: Ctrl-C in a terminal reaches every process in the foreground, and the sandbox has to
     # outlast what is using it.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)

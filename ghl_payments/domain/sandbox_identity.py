@@ -34,12 +34,21 @@ class SandboxLocation:
 class SandboxIdentity:
     """Credentials of one seeded sandbox world."""
 
+    seed: int
     locations: tuple[SandboxLocation, ...]
     halo_tenant: str
     halo_client_id: str
     halo_client_secret: str
     oauth_client_id: str
     oauth_client_secret: str
+
+    def secret(self, system: str, role: str, length: int = 32) -> str:
+        """The same text for the same seed, system and role."""
+        return _text_id(self.seed, f"{system}-{role}", length)
+
+    def uuid(self, system: str, role: str) -> str:
+        """The same UUID for the same seed, system and role."""
+        return _uuid(self.seed, f"{system}-{role}")
 
 
 def _digest(seed: int, *parts: object) -> bytes:
@@ -57,6 +66,7 @@ def _text_id(seed: int, name: str, length: int) -> str:
 def sandbox_identity(seed: int = DEFAULT_SEED) -> SandboxIdentity:
     """The same seed gives the same ids, tokens and secrets."""
     return SandboxIdentity(
+        seed=seed,
         locations=tuple(
             SandboxLocation(_text_id(seed, f"location{n}", 20), zone, f"pit-{_uuid(seed, f'token{n}')}")
             for n, zone in enumerate(TIMEZONES)
@@ -67,3 +77,32 @@ def sandbox_identity(seed: int = DEFAULT_SEED) -> SandboxIdentity:
         oauth_client_id=f"{_digest(seed, 'oauth-app').hex()[:24]}-{_text_id(seed, 'oauth-suffix', 8).lower()}",
         oauth_client_secret=_uuid(seed, "oauth-secret"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxTarget:
+    """A target that the sandbox serves: (environment variable, value) by role, its scaled window, and its options."""
+
+    secrets: dict[str, tuple[str, str]]
+    requests: int
+    seconds: int
+    options: dict[str, str]
+
+
+def sandbox_targets(who: SandboxIdentity) -> dict[str, SandboxTarget]:
+    """The bundled targets as plain commands find them without configuration; a test holds the sandbox against it."""
+    return {
+        "activetrail": SandboxTarget(
+            {"token": ("ACTIVETRAIL_TOKEN", who.secret("activetrail", "token"))}, 2_000, 10, {}
+        ),
+        "halo": SandboxTarget(
+            {
+                "tenant": ("HALO_TENANT", who.halo_tenant),
+                "client_id": ("HALO_CLIENT_ID", who.halo_client_id),
+                "client_secret": ("HALO_CLIENT_SECRET", who.halo_client_secret),
+            },
+            30_000,
+            300,
+            {"delivery_tracking_field": "CFDeliveryTracking", "delivery_carrier_field": "CFDeliveryCarrier"},
+        ),
+    }

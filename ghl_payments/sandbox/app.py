@@ -17,16 +17,14 @@ from ghl_payments.sandbox.control import Control
 from ghl_payments.sandbox.faults import ENDINGS, Fault
 from ghl_payments.sandbox.ghl import GhlSandbox
 from ghl_payments.sandbox.ghl_drift import drift
-from ghl_payments.sandbox.halo import HaloSandbox
 from ghl_payments.sandbox.stores import Stores
+from ghl_payments.sandbox.vendor import Vendor
 from ghl_payments.sandbox.wire import Answer, Request, header_list, json_answer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-Vendor = GhlSandbox | HaloSandbox
 
 _CONTROL = "_sandbox"
 _HTML = b"<!doctype html><html><head><title>Just a moment</title></head><body>Checking your browser.</body></html>"
@@ -38,7 +36,7 @@ class SandboxApp:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._control = Control(stores)
-        self._vendors: dict[str, Vendor] = {"ghl": stores.ghl, "halo": stores.halo}
+        self._vendors = stores.vendors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; other ASGI scopes are not used by the server this runs in."""
@@ -111,8 +109,8 @@ class SandboxApp:
                     request.denied_scopes |= {spec.scope}
                 case "stale_reads" if request.method == "GET":
                     stale_seconds = max(stale_seconds, spec.seconds)
-                case "page_drift":
-                    drift(self._stores.ghl, self._stores.history, request, spec.op, fault.number << 32 | fault.struck)
+                case "page_drift" if isinstance(vendor, GhlSandbox):
+                    drift(vendor, self._stores.history, request, spec.op, fault.number << 32 | fault.struck)
         with self._stores.history.as_of(stale_seconds) if stale_seconds else nullcontext():
             return vendor.handle(request)
 

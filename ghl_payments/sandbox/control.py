@@ -33,7 +33,7 @@ class Control:
             ("GET", "faults"): lambda request: json_answer(200, stores.faults.shown()),
             ("POST", "faults"): self._post_fault,
             ("DELETE", "faults"): self._delete_faults,
-            ("GET", "switches"): lambda request: json_answer(200, msgspec.to_builtins(stores.switches)),
+            ("GET", "switches"): lambda request: json_answer(200, stores.switches.shown()),
             ("PUT", "switches"): self._put_switches,
         }
 
@@ -73,6 +73,9 @@ class Control:
 
     def _post_fault(self, request: Request) -> Answer:
         spec = msgspec.json.decode(request.body, type=FaultSpec)
+        if spec.system is not None and spec.system not in self._stores.vendors:
+            msg = f"unknown system {spec.system!r}; known: {', '.join(self._stores.vendors)}"
+            raise ValueError(msg)
         if spec.fault == "expire_tokens":
             # Nothing to wait for: it happens at once and leaves no fault behind.
             self._stores.expire_tokens(spec.system)
@@ -88,4 +91,4 @@ class Control:
 
     def _put_switches(self, request: Request) -> Answer:
         self._stores.switches.update(decode(request.body))
-        return json_answer(200, msgspec.to_builtins(self._stores.switches))
+        return json_answer(200, self._stores.switches.shown())

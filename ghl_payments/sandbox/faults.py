@@ -42,7 +42,7 @@ class FaultSpec(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     fault: FaultKind
-    system: Literal["ghl", "halo"] | None = None
+    system: str | None = None
     method: str | None = None
     path: str | None = None
     times: int | None = None

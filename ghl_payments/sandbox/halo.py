@@ -5,7 +5,7 @@ Add an endpoint here; a resource or property belongs to `halo_schema`.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -15,19 +15,13 @@ from ghl_payments.sandbox.codec import Doc, decode
 from ghl_payments.sandbox.halo_auth import HaloAuth
 from ghl_payments.sandbox.halo_query import list_answer
 from ghl_payments.sandbox.halo_schema import RESOURCES, Resource
-from ghl_payments.sandbox.halo_store import HaloData
+from ghl_payments.sandbox.halo_store import HaloData, load_halo
 from ghl_payments.sandbox.halo_write import HaloWriter
 from ghl_payments.sandbox.journal import History
 from ghl_payments.sandbox.limits import Rate, SlidingWindow
 from ghl_payments.sandbox.switches import Switches
+from ghl_payments.sandbox.vendor import EffectSink
 from ghl_payments.sandbox.wire import Admission, Answer, Refused, Request, bare_answer, json_answer
-
-
-class EffectSink(Protocol):
-    """Where writes that took effect are reported."""
-
-    def __call__(self, request: Request, record_type: str, key: str | None, native_id: int, body: Any) -> None:
-        """Note one write; `body` is the posted element, None for a DELETE."""
 
 
 class HaloSandbox:
@@ -44,6 +38,23 @@ class HaloSandbox:
         self._clock = clock
         self._history = History()
         self._effect: EffectSink | None = None
+
+    def load(self, part: Doc) -> HaloData:
+        """This system's part of a state, used up."""
+        return load_halo(part, self._clock.text())
+
+    def dump(self) -> bytes:
+        """This system's part of the state, encoded."""
+        return self.data.dump()
+
+    def rewind(self, data: HaloData) -> None:
+        """Ids and stamps back to where they were when the data was loaded."""
+        for table in data.tables.values():
+            table.rewind()
+
+    def expire_tokens(self) -> None:
+        """Every issued access token dies now."""
+        self.auth.expire()
 
     def use(self, data: HaloData, history: History, effect: EffectSink) -> None:
         """Serve another world; requests counted before are forgotten, tokens stay good."""

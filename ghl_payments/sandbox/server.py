@@ -11,9 +11,10 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -29,8 +30,10 @@ from ghl_payments.sandbox.clock import SandboxClock
 from ghl_payments.sandbox.codec import Doc, encode
 from ghl_payments.sandbox.env_file import write_env as write_env_file
 from ghl_payments.sandbox.ghl_auth import oauth_code
-from ghl_payments.sandbox.limits import LimitsMode, rate_of
+from ghl_payments.sandbox.limits import LimitsMode, scaled
 from ghl_payments.sandbox.stores import Stores
+from ghl_payments.sandbox.switches import read_switch
+from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments.sandbox.world import generate
 
 
@@ -42,24 +45,31 @@ def serve(
     limits: LimitsMode = "scaled",
     now: datetime = DEFAULT_NOW,
     write_env: Path | None = None,
+    *,
+    switches: Mapping[str, Any] | None = None,
 ) -> None:
     """Serve until stopped. Prints the ready line once the port is listened on; OSError if the port is taken."""
-    stores = build_stores(seed, orders, limits, now)
+    stores = build_stores(seed, orders, limits, now, switches)
     listener = socket.create_server((host, port), backlog=512)
     base_url = f"http://{host}:{listener.getsockname()[1]}"
     if write_env is not None:
-        write_env_file(write_env, base_url, stores.identity, stores.clock.text(), rate_of("halo", limits))
+        write_env_file(write_env, base_url, stores.identity, stores.clock.text(), limits)
     # The world lives as long as the process: without it the collector would walk it again and again.
     gc.collect()
     gc.freeze()
     _run(stores, listener, lambda: print(encode(ready_line(stores, base_url)).decode(), flush=True))
 
 
-def build_stores(seed: int, orders: int, limits: LimitsMode, now: datetime) -> Stores:
-    """A sandbox with the world of this seed, not yet listening; no orders make it empty but for its locations."""
-    stores = Stores(sandbox_identity(seed), SandboxClock(now), limits, seed)
+def build_stores(
+    seed: int, orders: int, limits: LimitsMode, now: datetime, switches: Mapping[str, Any] | None = None
+) -> Stores:
+    """A sandbox with the world of this seed, not yet listening; no orders make it empty but for its locations.
+
+    msgspec.ValidationError names a switch that is unknown or cannot have that value.
+    """
+    stores = Stores(sandbox_identity(seed), SandboxClock(now), limits, seed, switches)
     if orders:
-        world = generate(seed, orders, now)
+        world = generate(seed, orders, now, switches=stores.switches.parts)
         stores.seed(world.state, world.answer_key)
     else:
         stores.seed({"ghl": {"locations": [{} for _ in stores.identity.locations]}}, [])
@@ -68,35 +78,34 @@ def build_stores(seed: int, orders: int, limits: LimitsMode, now: datetime) -> S
 
 def ready_line(stores: Stores, base_url: str) -> Doc:
     """What a client has to know: addresses, credentials, limits, the frozen time."""
-    identity = stores.identity
+    systems: Doc = {}
+    for name, module in vendor_modules().items():
+        secrets = {role: value for role, (_, value) in module.secrets(stores.identity).items()}
+        rate = scaled(module.rate, stores.limits).announced()
+        systems[name] = {"base_url": f"{base_url}/{name}", **secrets, "rate": rate}
+    systems["ghl"] |= _ghl_access(stores)
     return {
         "ready": True,
         "base_url": base_url,
         "now": stores.clock.text(),
         "limits": stores.limits,
-        "systems": {
-            "ghl": {
-                "base_url": f"{base_url}/ghl",
-                "locations": [
-                    {
-                        "id": location.id,
-                        "timezone": location.timezone,
-                        "token": location.token,
-                        "oauth_code": oauth_code(location.id),
-                    }
-                    for location in identity.locations
-                ],
-                "oauth": {"client_id": identity.oauth_client_id, "client_secret": identity.oauth_client_secret},
-                "rate": rate_of("ghl", stores.limits).announced(),
-            },
-            "halo": {
-                "base_url": f"{base_url}/halo",
-                "tenant": identity.halo_tenant,
-                "client_id": identity.halo_client_id,
-                "client_secret": identity.halo_client_secret,
-                "rate": rate_of("halo", stores.limits).announced(),
-            },
-        },
+        "systems": systems,
+    }
+
+
+def _ghl_access(stores: Stores) -> Doc:
+    identity = stores.identity
+    return {
+        "locations": [
+            {
+                "id": location.id,
+                "timezone": location.timezone,
+                "token": location.token,
+                "oauth_code": oauth_code(location.id),
+            }
+            for location in identity.locations
+        ],
+        "oauth": {"client_id": identity.oauth_client_id, "client_secret": identity.oauth_client_secret},
     }
 
 
@@ -150,7 +159,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--limits", choices=("scaled", "vendor"), default="scaled")
     parser.add_argument("--now", type=_instant, default=DEFAULT_NOW)
     parser.add_argument("--write-env", type=Path)
-    serve(**vars(parser.parse_args(arguments)))
+    parser.add_argument("--switch", type=read_switch, action="append", default=[], dest="switches")
+    options = vars(parser.parse_args(arguments))
+    serve(**options | {"switches": dict(options["switches"])})
 
 
 def _instant(text: str) -> datetime:

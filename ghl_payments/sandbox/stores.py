@@ -15,16 +15,12 @@ from ghl_payments.domain.sandbox_identity import SandboxIdentity
 from ghl_payments.sandbox.clock import SandboxClock
 from ghl_payments.sandbox.codec import Doc, encode
 from ghl_payments.sandbox.faults import FaultBook
-from ghl_payments.sandbox.ghl import GhlSandbox
-from ghl_payments.sandbox.ghl_data import GhlData, load_ghl
-from ghl_payments.sandbox.halo import HaloSandbox
-from ghl_payments.sandbox.halo_store import HaloData, load_halo
 from ghl_payments.sandbox.journal import Effect, History, RequestLog
-from ghl_payments.sandbox.limits import LimitsMode, rate_of
-from ghl_payments.sandbox.switches import Switches
+from ghl_payments.sandbox.limits import LimitsMode, scaled
+from ghl_payments.sandbox.switches import SwitchBoard
+from ghl_payments.sandbox.vendor import Setting, Vendor
+from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments.sandbox.wire import Request
-
-_SERVED = ("ghl", "halo")
 
 
 @contextmanager
@@ -42,53 +38,68 @@ def collector_paused() -> Iterator[None]:
 class Stores:
     """The vendors, their records, faults, switches and logs."""
 
-    def __init__(self, identity: SandboxIdentity, clock: SandboxClock, limits: LimitsMode, seed: int) -> None:
+    def __init__(
+        self,
+        identity: SandboxIdentity,
+        clock: SandboxClock,
+        limits: LimitsMode,
+        seed: int,
+        switches: Mapping[str, Any] | None = None,
+    ) -> None:
         self.identity = identity
         self.clock = clock
         self.limits = limits
-        self.switches = Switches()
+        modules = vendor_modules()
+        self.switches = SwitchBoard({name: module.switches for name, module in modules.items()}, switches)
         self.faults = FaultBook(seed)
         self.requests = RequestLog()
         self.effects: list[Effect] = []
         self.history = History()
         self.answer_key: bytes | None = None
-        self.ghl = GhlSandbox(identity, rate_of("ghl", limits), self.switches, clock)
-        self.halo = HaloSandbox(identity, rate_of("halo", limits), self.switches, clock)
+        self.vendors: dict[str, Vendor] = {
+            name: module.make(Setting(identity, scaled(module.rate, limits), self.switches.parts[name], clock))
+            for name, module in modules.items()
+        }
+        self._data: dict[str, Any] = {}
         self._others: Doc = {}
-        self._seeded: tuple[GhlData, HaloData, Doc, bytes | None] | None = None
+        self._seeded: tuple[dict[str, Any], Doc, bytes | None] | None = None
 
     def seed(self, state: Doc, answer_key: Sequence[Mapping[str, Any]]) -> None:
         """Load the world that `reset` comes back to; the state's documents are used up."""
         self.load(state)
         self.answer_key = encode(answer_key)
-        self._seeded = (self.ghl.data, self.halo.data, self._others, self.answer_key)
+        self._seeded = (self._data, self._others, self.answer_key)
 
     def load(self, state: Doc) -> None:
         """Serve another state; effects, requests and faults are forgotten, the answer key is none."""
         with collector_paused():
-            ghl = load_ghl(state.get("ghl") or {}, self.identity)
-            halo = load_halo(state.get("halo") or {}, self.clock.text())
+            data = {name: vendor.load(state.get(name) or {}) for name, vendor in self.vendors.items()}
         self.history.undo_all()
-        self._others = {name: part for name, part in state.items() if name not in _SERVED}
+        self._others = {name: part for name, part in state.items() if name not in self.vendors}
         self.answer_key = None
-        self._serve(ghl, halo)
+        self._serve(data)
 
     def reset(self) -> None:
         """Back to the world of the start, with its answer key, stamps, ids and switches."""
         self.history.undo_all()
         self.clock.rewind()
-        self.switches.update({name: getattr(Switches(), name) for name in Switches.__struct_fields__})
-        ghl, halo, self._others, self.answer_key = self._seeded or (GhlData(), HaloData(), {}, None)
-        for table in halo.tables.values():
-            table.rewind()
-        self._serve(ghl, halo)
+        self.switches.reset()
+        data, self._others, self.answer_key = self._seeded or (
+            {name: vendor.load({}) for name, vendor in self.vendors.items()},
+            {},
+            None,
+        )
+        for name, vendor in self.vendors.items():
+            vendor.rewind(data[name])
+        self._serve(data)
 
     def dump(self) -> bytes:
         """The whole state, encoded."""
-        others = b"".join(b"," + encode(name) + b":" + encode(part) for name, part in self._others.items())
-        return b'{"ghl":' + self.ghl.data.dump() + b',"halo":' + self.halo.data.dump() + others + b"}"
+        parts = [encode(name) + b":" + vendor.dump() for name, vendor in self.vendors.items()]
+        parts += [encode(name) + b":" + encode(part) for name, part in self._others.items()]
+        return b"{" + b",".join(parts) + b"}"
 
-    def effect(self, request: Request, record_type: str, key: str | None, native_id: int, body: Any) -> None:
+    def effect(self, request: Request, record_type: str, key: str | None, native_id: object, body: Any) -> None:
         """Note a write that took effect."""
         seq = len(self.effects) + 1
         self.effects.append(
@@ -101,14 +112,15 @@ class Stores:
 
     def expire_tokens(self, system: str | None) -> None:
         """Issued access tokens die now, in one system or in all."""
-        for vendor in (self.ghl, self.halo):
-            if system in (None, vendor.name):
-                vendor.auth.expire()
+        for name, vendor in self.vendors.items():
+            if system in (None, name):
+                vendor.expire_tokens()
 
-    def _serve(self, ghl: GhlData, halo: HaloData) -> None:
+    def _serve(self, data: dict[str, Any]) -> None:
+        self._data = data
         self.history = History()
         self.effects = []
         self.requests.clear()
         self.faults.clear()
-        self.ghl.use(ghl, self.history, self.effect)
-        self.halo.use(halo, self.history, self.effect)
+        for name, vendor in self.vendors.items():
+            vendor.use(data[name], self.history, self.effect)

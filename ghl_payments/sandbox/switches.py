@@ -5,6 +5,7 @@ Add a switch when a vendor may behave in two ways and a client has to survive bo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -32,8 +33,49 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     ghl_write_status: Literal[200, 201] = 200
     ghl_refresh_grace_seconds: float = 0.0
 
-    def update(self, values: dict[str, Any]) -> None:
+
+class SwitchBoard:
+    """All switches of all systems as one table; each system reads the instance of its own Struct, `parts[system]`.
+
+    `start` are those the sandbox was started with; `reset` comes back to them.
+    """
+
+    def __init__(self, types: Mapping[str, type[msgspec.Struct]], start: Mapping[str, Any] | None = None) -> None:
+        made = {kind: kind() for kind in dict.fromkeys(types.values())}
+        self.parts: dict[str, msgspec.Struct] = {system: made[kind] for system, kind in types.items()}
+        self._structs = list(made.values())
+        self.update(start or {})
+        self._start = self.shown()
+
+    def shown(self) -> dict[str, Any]:
+        """Every switch with its value."""
+        return {name: value for part in self._structs for name, value in msgspec.to_builtins(part).items()}
+
+    def update(self, values: Mapping[str, Any]) -> None:
         """Set the given switches; msgspec.ValidationError names an unknown switch or value and changes nothing."""
-        merged = msgspec.convert(msgspec.to_builtins(self) | values, Switches)
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(merged, name))
+        known = {name for part in self._structs for name in part.__struct_fields__}
+        if unknown := sorted(set(values) - known):
+            raise msgspec.ValidationError(f"Unknown switches: {', '.join(unknown)}. Known: {', '.join(sorted(known))}")
+        merged = []
+        for part in self._structs:
+            own = {name: value for name, value in values.items() if name in part.__struct_fields__}
+            merged.append(msgspec.convert(msgspec.to_builtins(part) | own, type(part)))
+        for part, new in zip(self._structs, merged, strict=True):
+            for name in part.__struct_fields__:
+                setattr(part, name, getattr(new, name))
+
+    def reset(self) -> None:
+        """Back to the switches of the start."""
+        self.update(self._start)
+
+
+def read_switch(text: str) -> tuple[str, Any]:
+    """`name=value` as a switch: the value is JSON where it is JSON, else text. ValueError without a `=`."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        msg = f"a switch is NAME=VALUE, not {text!r}"
+        raise ValueError(msg)
+    try:
+        return name, msgspec.json.decode(value.encode())
+    except msgspec.DecodeError:
+        return name, value

@@ -1,7 +1,7 @@
-"""What a system of the sandbox consists of: its HTTP face, its records, its part of the seeded world and of the answer key.
+"""What a system of the sandbox consists of: HTTP face, records, its part of the seeded world and of the answer key.
 
-A new system is one module in `vendors/` that describes itself with `VendorModule`; extend the protocols when the sandbox
-needs a further piece of every system. What one system does belongs to its own modules.
+A new system is one module in `vendors/` that describes itself with `VendorModule`; extend the protocols when the
+sandbox needs a further piece of every system. What one system does belongs to its own modules.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ People = Mapping[str, tuple[str, str]]
 class EffectSink(Protocol):
     """Where writes that took effect are reported."""
 
-    def __call__(self, request: Request, record_type: str, key: str | None, native_id: str, body: Any) -> None:
+    def __call__(self, request: Request, record_type: str, key: str | None, native_id: object, body: Any) -> None:
         """Note one write; `body` is what was sent for it, None for a DELETE."""
 
 
@@ -101,9 +101,9 @@ def _nothing(_: SandboxIdentity) -> Doc:
 class VendorModule:
     """A system as the sandbox finds it.
 
-    `name` is its path prefix and its key in the state document; `rate` the vendor's real window. `secrets` maps a role to
-    (environment variable, value); `connection` gives further keys of its entry in connections.yaml. Without `world` the
-    system starts empty; without `is_target` it does not stand under a location's targets.
+    `name` is its path prefix and its key in the state document; `rate` the vendor's real window. `secrets` maps a role
+    to (environment variable, value); `connection` gives further keys of its entry in connections.yaml. Without `world`
+    the system starts empty; without `is_target` it does not stand under a location's targets.
     """
 
     name: str

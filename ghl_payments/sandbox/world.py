@@ -6,7 +6,7 @@ Change the size and the mix here; how single records look belongs to the other `
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,12 +15,16 @@ from typing import Any
 
 from ghl_payments.domain.sandbox_identity import sandbox_identity
 from ghl_payments.sandbox.oracle import Row, identity, judge
+from ghl_payments.sandbox.oracle_deliveries import judge_deliveries
 from ghl_payments.sandbox.oracle_desired import derive
 from ghl_payments.sandbox.oracle_ghl import read_location
+from ghl_payments.sandbox.vendor import SystemWorld
+from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments.sandbox.world_defects import build_defects, plant_defects
 from ghl_payments.sandbox.world_halo import Halo
 from ghl_payments.sandbox.world_ledger import SPAN, Ledger
 from ghl_payments.sandbox.world_shapes import ORDER_SHAPES, OTHER_SHAPES
+from ghl_payments.sandbox.world_told import tell_deliveries
 from ghl_payments.sandbox.world_values import Document, to_ms
 
 
@@ -38,14 +42,45 @@ class World:
     planted: list[Row] = field(default_factory=list)
 
 
-def generate(seed: int, orders: int, now: datetime, *, defects: bool = True) -> World:
-    """A world of `orders` GHL orders over two locations as it stands at `now`; the same arguments, the same bytes."""
+def generate(
+    seed: int, orders: int, now: datetime, *, defects: bool = True, switches: Mapping[str, Any] | None = None
+) -> World:
+    """A world of `orders` GHL orders over two locations as it stands at `now`; the same arguments, the same bytes.
+
+    `switches` holds each system's own at the start, by system: they decide in which form it keeps its records.
+    """
     with _collector_paused():
-        state, planted = _build(seed, orders, to_ms(now), defects)
-        return World(state, judge(state, now), planted)
+        others = _other_systems(seed, to_ms(now), switches or {})
+        state, planted = _build(seed, orders, to_ms(now), defects, others)
+        return World(state, judge_all(state, now, switches), planted)
 
 
-def _build(seed: int, orders: int, moment: int, defects: bool) -> tuple[dict[str, Any], list[Row]]:
+def judge_all(state: Mapping[str, Any], now: datetime, switches: Mapping[str, Any] | None = None) -> list[Row]:
+    """Every diff of a state document in every system, sorted by identity."""
+    books = {row["id"]: read_location(row) for row in state["ghl"]["locations"]}
+    key = [*judge(state, now), *judge_deliveries(state.get("halo") or {}, books, now)]
+    for name, module in vendor_modules().items():
+        if module.judge is not None:
+            key += module.judge(state.get(name) or {}, books, now, _switches_of(name, switches or {}))
+    return sorted(key, key=identity)
+
+
+def _switches_of(name: str, switches: Mapping[str, Any]) -> Any:
+    return switches.get(name) or vendor_modules()[name].switches()
+
+
+def _other_systems(seed: int, moment: int, switches: Mapping[str, Any]) -> dict[str, SystemWorld]:
+    """The systems whose part of the world is their own; GHL and Halo are written here."""
+    return {
+        name: module.world(Random(f"{seed}/{name}"), moment, _switches_of(name, switches), sandbox_identity(seed))
+        for name, module in vendor_modules().items()
+        if module.world is not None
+    }
+
+
+def _build(
+    seed: int, orders: int, moment: int, defects: bool, others: Mapping[str, SystemWorld]
+) -> tuple[dict[str, Any], list[Row]]:
     """The state and the rows its defects declare; everything else it took to make them is let go."""
     ledgers = [
         Ledger(location, index, Random(f"{seed}/ghl/{location.id}"), moment)
@@ -57,12 +92,23 @@ def _build(seed: int, orders: int, moment: int, defects: bool) -> tuple[dict[str
     halo = Halo(Random(f"{seed}/halo"), moment)
     locations = [_location(ledger) for ledger in ledgers]
     for location in locations:
-        halo.agree(location["id"], derive(read_location(location)), _people(location))
+        books, people = read_location(location), _people(location)
+        halo.agree(location["id"], derive(books), people)
+        for other in others.values():
+            other.agree(books, people)
     planted = sorted(plant_defects(planned, halo), key=identity)
     halo.settle_removals()
     for ledger, location in zip(ledgers, locations, strict=True):
         _delete_doomed(ledger, location)
-    return {"ghl": {"locations": locations}, "halo": halo.state}, planted
+    for other in others.values():
+        other.natives()
+        if defects:
+            other.plant()
+    if defects:
+        told = tell_deliveries(Random(f"{seed}/deliveries"), locations, halo.state["SalesOrder"], moment)
+        planted = sorted([*planted, *told], key=identity)
+    state = {"ghl": {"locations": locations}, "halo": halo.state}
+    return state | {name: other.state for name, other in others.items()}, planted
 
 
 @contextmanager

@@ -37,7 +37,8 @@ class Loop:
     def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
         self.sandbox = sandbox
         self.folder = folder
-        own = {name: text for name, text in os.environ.items() if not name.startswith(("GHL_", "HALO_", "DAGSTER_"))}
+        foreign = ("GHL_", "HALO_", "ACT_", "ACTIVETRAIL_", "DAGSTER_")
+        own = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
         self.env = own | sandbox.env | {"PYTHONPATH": str(ROOT)}
 
     @property
@@ -59,6 +60,12 @@ class Loop:
     def policy(self, policy: str) -> None:
         """Set Halo's policy."""
         self.edit_connections(lambda document: document["connections"]["halo"].update(policy=policy))
+
+    def only_targets(self, *targets: str) -> None:
+        """Leave these targets to every location."""
+        self.edit_connections(
+            lambda document: document.update(locations=[x | {"targets": list(targets)} for x in document["locations"]])
+        )
 
     def only_first_location(self) -> None:
         """Leave one location in connections.yaml, as half the runs take half the time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments_tests.conftest import SandboxFactory
 from ghl_payments_tests.sandbox.states import ghl_state, halo_state, order, transaction
 
@@ -144,4 +145,4 @@ def test_unknown_control_endpoints_and_systems_say_what_is_known(sandbox: Sandbo
     answer = box.http.get("/_sandbox/nothing")
     assert answer.status_code == 404
     assert "GET /_sandbox/state" in answer.json()["known"]
-    assert box.http.get("/").json()["known"] == ["ghl", "halo"]
+    assert box.http.get("/").json()["known"] == sorted(vendor_modules())

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ghl_payments.domain.sandbox_identity import sandbox_identity
+from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments_tests.conftest import SandboxFactory
 from ghl_payments_tests.running_sandbox import loopback_client, start_process
 
@@ -69,13 +70,14 @@ def test_the_env_file_points_at_this_sandbox_and_a_home_of_its_own(tmp_path: Pat
     assert values["GHL_PAYMENTS_SETTLE_SECONDS"] == "0"
     assert values["GHL_PAYMENTS_SANDBOX_URL"] == base_url
     connections = yaml.safe_load(Path(values["GHL_PAYMENTS_CONNECTIONS"]).read_text())
-    assert connections["connections"]["ghl"] == {"system": "ghl", "base_url": f"{base_url}/ghl"}
+    ghl = {"system": "ghl", "base_url": f"{base_url}/ghl", "live": True, "policy": "auto"}
+    assert connections["connections"]["ghl"] == ghl
     halo = connections["connections"]["halo"]
     assert (halo["base_url"], halo["live"], halo["policy"]) == (f"{base_url}/halo", True, "auto")
     assert halo["rate"] == {"requests": 30000, "seconds": 300}
     assert all(name in values for name in halo["credentials"].values())
     assert [location["ghl"]["token"] for location in connections["locations"]] == ["GHL_TOKEN_1", "GHL_TOKEN_2"]
-    assert all(location["targets"] == ["halo"] for location in connections["locations"])
+    assert all(location["targets"] == list(vendor_modules()) for location in connections["locations"])
 
 
 def test_the_same_seed_gives_the_same_bytes_in_state_and_pages() -> None:

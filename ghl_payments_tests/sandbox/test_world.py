@@ -18,8 +18,7 @@ import pytest
 
 from ghl_payments.domain.money import parse_major
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, sandbox_identity
-from ghl_payments.sandbox.oracle import judge
-from ghl_payments.sandbox.world import World, generate
+from ghl_payments.sandbox.world import World, generate, judge_all
 from ghl_payments.sandbox.world_natives import NATIVES
 
 Document = dict[str, Any]
@@ -27,7 +26,7 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 _PRINT_BYTES = """
 import hashlib, msgspec
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW
-from ghl_payments.sandbox.world import generate
+from ghl_payments.sandbox.world import generate, judge_all
 world = generate(7, 200, DEFAULT_NOW)
 raw = msgspec.json.Encoder(decimal_format="number").encode([world.state, world.answer_key, world.planted])
 print(hashlib.sha256(raw).hexdigest())
@@ -96,7 +95,7 @@ def test_there_is_no_float_anywhere() -> None:
 def test_the_answer_key_survives_the_way_over_json() -> None:
     world = generate(7, 400, DEFAULT_NOW)
     state = msgspec.json.Decoder(float_hook=Decimal).decode(_JSON.encode(world.state))
-    assert judge(state, DEFAULT_NOW) == world.answer_key
+    assert judge_all(state, DEFAULT_NOW) == world.answer_key
 
 
 def test_the_answer_key_does_not_depend_on_the_order_of_documents() -> None:
@@ -106,7 +105,7 @@ def test_the_answer_key_does_not_depend_on_the_order_of_documents() -> None:
         for docs in part.values():
             if isinstance(docs, list):
                 shuffle(docs)
-    assert judge(world.state, DEFAULT_NOW) == world.answer_key
+    assert judge_all(world.state, DEFAULT_NOW) == world.answer_key
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -118,7 +117,7 @@ def test_before_the_defects_only_what_halo_has_no_form_for_is_open(seed: int) ->
 
 def test_records_in_agreement_stay_so_however_long_the_clock_runs() -> None:
     world = _agreed()
-    assert judge(world.state, DEFAULT_NOW + timedelta(days=30)) == world.answer_key
+    assert judge_all(world.state, DEFAULT_NOW + timedelta(days=30)) == world.answer_key
 
 
 def test_halo_totals_are_the_sums_of_their_lines() -> None:

@@ -1,6 +1,6 @@
 """The systems that the sandbox serves: every module of this package, found and not listed.
 
-A new system is one more module here with its `VENDOR`; what it does may stand in modules of its own beside this package.
+A new system is one more module here with its `VENDOR`; what it does may stand in modules beside this package.
 """
 
 from __future__ import annotations

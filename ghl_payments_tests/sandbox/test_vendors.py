@@ -1,0 +1,83 @@
+"""The systems of the sandbox are found, not listed; switches stand from the start; defaults fit what is served."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from ghl_payments.domain.sandbox_identity import sandbox_identity, sandbox_targets
+from ghl_payments.sandbox.limits import scaled
+from ghl_payments.sandbox.switches import SwitchBoard, Switches, read_switch
+from ghl_payments.sandbox.vendors import vendor_modules
+from ghl_payments_tests.conftest import SandboxFactory
+
+
+class ToySwitches(msgspec.Struct, forbid_unknown_fields=True):
+    """Switches of a system that is not there."""
+
+    toy_size: int = 1
+
+
+@pytest.fixture
+def board() -> SwitchBoard:
+    return SwitchBoard({"ghl": Switches, "halo": Switches, "toy": ToySwitches}, {"toy_size": 2})
+
+
+def test_every_module_is_a_system_under_its_own_name() -> None:
+    modules = vendor_modules()
+    assert next(iter(modules)) == "ghl"
+    assert {"ghl", "halo"} <= modules.keys()
+    assert all(name == module.name for name, module in modules.items())
+
+
+def test_switches_of_a_system_begin_with_its_name_and_belong_to_one_system() -> None:
+    names = [
+        name
+        for module in {module.switches: module for module in vendor_modules().values()}.values()
+        for name in module.switches.__struct_fields__
+    ]
+    assert len(names) == len(set(names))
+    assert [name for name in names if name.partition("_")[0] not in vendor_modules()] == []
+
+
+def test_the_settings_without_configuration_fit_what_the_sandbox_serves() -> None:
+    who = sandbox_identity(11)
+    served = {name: module for name, module in vendor_modules().items() if module.is_target and name != "ghl"}
+    known = sandbox_targets(who)
+    assert known.keys() == served.keys()
+    for name, module in served.items():
+        target, rate = known[name], scaled(module.rate, "scaled")
+        assert target.secrets == module.secrets(who)
+        assert (target.requests, target.seconds) == (rate.requests, rate.seconds)
+        assert {"options": target.options} == {"options": {}, **module.connection(who)}
+
+
+def test_a_switch_is_set_where_it_belongs_and_reset_goes_back_to_the_start(board: SwitchBoard) -> None:
+    board.update({"toy_size": 3, "halo_bare_arrays": True})
+    assert (board.parts["toy"].toy_size, board.parts["halo"].halo_bare_arrays) == (3, True)  # type: ignore[attr-defined]
+    assert board.parts["ghl"] is board.parts["halo"]
+    board.reset()
+    assert (board.shown()["toy_size"], board.shown()["halo_bare_arrays"]) == (2, False)
+
+
+@pytest.mark.parametrize("wrong", [{"toy_colour": 1}, {"toy_size": "big"}])
+def test_a_wrong_switch_changes_nothing(board: SwitchBoard, wrong: dict[str, object]) -> None:
+    before = board.shown()
+    with pytest.raises(msgspec.ValidationError):
+        board.update({"halo_bare_arrays": True} | wrong)
+    assert board.shown() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "switch"),
+    [("a=1", ("a", 1)), ("a=true", ("a", True)), ("a=404", ("a", 404)), ("a=b=c", ("a", "b=c")), ("a=", ("a", ""))],
+)
+def test_a_switch_on_the_command_line_is_json_or_text(text: str, switch: tuple[str, object]) -> None:
+    assert read_switch(text) == switch
+
+
+def test_a_sandbox_keeps_the_switches_it_was_started_with_over_a_reset(sandbox: SandboxFactory) -> None:
+    running = sandbox(switches=("ghl_not_found=400",))
+    running.switches(ghl_not_found=404)
+    running.reset()
+    assert running.control("GET", "/switches")["ghl_not_found"] == 400
