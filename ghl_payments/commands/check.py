@@ -18,7 +18,7 @@ from ghl_payments.connections import Connection, Location, SettingsError
 from ghl_payments.connectors.base import Connector, Probe
 from ghl_payments.connectors.ghl.client import ENDPOINTS
 from ghl_payments.connectors.ghl.connect import connect_ghl
-from ghl_payments.connectors.registry import TargetSystem, access_to, target_system
+from ghl_payments.connectors.registry import TargetSystem, access_to, describe_target, target_system
 from ghl_payments.domain.streams import LIST_STREAMS, SNAPSHOT_STREAMS
 from ghl_payments.settings import Settings
 from ghl_payments.transport.errors import ApiError, MissingScope, Unauthorised, Unreachable
@@ -50,7 +50,7 @@ class _Prober(Protocol):
 
 def run_check(settings: Settings) -> list[Finding]:
     """Look at everything, in the order in which a run would meet it."""
-    findings = [_settings(settings), _warehouse(settings)]
+    findings = [_settings(settings), _mappings(settings), _warehouse(settings)]
     findings += asyncio.run(_accounts(settings))
     return findings
 
@@ -66,6 +66,23 @@ def _settings(settings: Settings) -> Finding:
     counts = f"{len(settings.connections)} connections, {len(settings.locations)} locations"
     policies = ", ".join(f"{c.name} {c.effective_policy}" for c in _targets(settings))
     return Finding("settings", "ok", f"{counts}; policies: {policies or 'no targets'}")
+
+
+def _mappings(settings: Settings) -> Finding:
+    wrong, fine = [], []
+    for connection in _targets(settings):
+        try:
+            describe_target(settings, connection)
+        except SettingsError as error:
+            wrong.append(str(error))
+        own = connection.mapping.name if connection.mapping else "as shipped"
+        fine.append(f"{connection.name} {own}")
+    if wrong:
+        remedy = (
+            "Correct each line; `ghl-payments mapping check` looks again, docs/mappings.md says what may stand there."
+        )
+        return Finding("mappings", "failed", "\n".join(wrong), remedy)
+    return Finding("mappings", "ok", ", ".join(fine) or "no targets")
 
 
 def _warehouse(settings: Settings) -> Finding:

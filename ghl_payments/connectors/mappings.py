@@ -10,12 +10,15 @@ from collections.abc import Mapping as Pairs
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import Lock
+
+import duckdb
 
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.mapping import Mapping, MappingError, RecordMapping
 from ghl_payments.domain.mapping_files import MappingText, judge, read_text
 from ghl_payments.domain.yaml_lines import Finding, Problem, nearest
-from ghl_payments.warehouse.mapping_check import empty_layout, sql_findings
+from ghl_payments.warehouse.mapping_check import new_layout, sql_findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,17 @@ def check_mapping(source: MappingSource, override: Path | None = None) -> tuple[
 
 
 def _sql_problems(text: MappingText, mapping: Mapping, documents_sql: Path | None) -> list[Problem]:
-    with empty_layout() as con:
-        return [text.problem(finding) for finding in sql_findings(con, mapping, documents_sql)]
+    with _ONE_AT_A_TIME:
+        return [text.problem(finding) for finding in sql_findings(_layout(), mapping, documents_sql)]
+
+
+_ONE_AT_A_TIME = Lock()
+
+
+@cache
+def _layout() -> duckdb.DuckDBPyConnection:
+    """Kept for the life of the process: it costs more to make than all mappings to bind."""
+    return new_layout()
 
 
 def _connector_findings(source: MappingSource, mapping: Mapping) -> list[Finding]:

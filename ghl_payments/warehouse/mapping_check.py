@@ -45,15 +45,22 @@ WANTED: dict[str, tuple[tuple[Kind, ...], str]] = {
 
 @contextmanager
 def empty_layout() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse in memory of the newest layout, without rows or access to files: canonical tables and macros."""
-    with duckdb.connect(":memory:", config={"threads": 1}) as con:
-        prepare_session(con)
-        migrate(con)
-        create_macros(con)
-        con.execute("set variable connection = ''")
-        con.execute("set variable options = '{}'")
-        build_canonical(con, "")
+    """A layout for as long as the block lasts."""
+    with new_layout() as con:
         yield con
+
+
+def new_layout() -> duckdb.DuckDBPyConnection:
+    """A warehouse in memory of the newest layout, without rows or access to files: canonical tables and macros."""
+    con = duckdb.connect(":memory:", config={"threads": 1})
+    prepare_session(con)
+    migrate(con)
+    create_macros(con)
+    con.execute("set variable connection = ''")
+    con.execute("set variable options = '{}'")
+    build_canonical(con, "")
+    con.execute("set enable_external_access = false")
+    return con
 
 
 def sql_findings(con: duckdb.DuckDBPyConnection, mapping: Mapping, documents_sql: Path | None) -> list[Finding]:
@@ -68,7 +75,6 @@ def sql_findings(con: duckdb.DuckDBPyConnection, mapping: Mapping, documents_sql
         except SqlStepError as error:
             found.append(Finding((), str(error)))
             documents_sql = None
-    con.execute("set enable_external_access = false")
     for record_type, record in mapping.record_types.items():
         spot: Spot = ("record_types", record_type)
         if not columns_of(con, f"canonical_{record.source}"):

@@ -198,3 +198,15 @@ def test_functions_on_the_page_are_those_that_there_are() -> None:
 def test_without_anything_to_do_schema_says_that_the_files_are_current() -> None:
     done = said("schema")
     assert (done.exit_code, done.output) == (0, "current\n"), "ghl-payments mapping schema --write"
+
+
+def test_check_of_the_whole_installation_looks_at_mappings_too(place: Path) -> None:
+    from ghl_payments.commands.check import _mappings
+    from ghl_payments.settings import load_settings
+
+    fine = _mappings(load_settings({}))
+    assert (fine.state, fine.detail) == ("ok", "halo own.yaml")
+    (place / "own.yaml").write_text(OWN.replace("date", "dtae"), encoding="utf-8")
+    wrong = _mappings(load_settings({}))
+    assert (wrong.state, "own.yaml:5: sales_order.dtae" in wrong.detail) == ("failed", True)
+    assert "ghl-payments mapping check" in (wrong.remedy or "")
