@@ -12,7 +12,20 @@ from ghl_payments.cli import main
 from ghl_payments_tests.commands.support import run
 from ghl_payments_tests.conftest import SandboxFactory
 
-COMMANDS = {"changes", "check", "demo", "dev", "diffs", "init", "mapping", "release", "retry", "run", "sandbox", "status"}
+COMMANDS = {
+    "changes",
+    "check",
+    "demo",
+    "dev",
+    "diffs",
+    "init",
+    "mapping",
+    "release",
+    "retry",
+    "run",
+    "sandbox",
+    "status",
+}
 
 
 def test_help_names_every_command_with_a_sentence() -> None:

@@ -160,7 +160,9 @@ def test_a_malformed_connections_file_is_told_with_file_line_and_what_is_wrong(
 
 
 def test_a_secret_in_place_of_its_variables_name_is_not_repeated(described: Path) -> None:
-    described.write_text(CONNECTIONS.replace("token: GHL_TOKEN_1", "token: pit-0a1b2c").replace("HALO_TENANT", "t0a1b2c"))
+    described.write_text(
+        CONNECTIONS.replace("token: GHL_TOKEN_1", "token: pit-0a1b2c").replace("HALO_TENANT", "t0a1b2c")
+    )
     with pytest.raises(SettingsError) as caught:
         read_connections(described)
     assert len(str(caught.value).splitlines()) == 2

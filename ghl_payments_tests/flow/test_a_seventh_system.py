@@ -26,6 +26,7 @@ def tree(tmp_path: Path) -> Path:
     without_caches = shutil.ignore_patterns("__pycache__")
     for name in ("ghl_payments", "sql"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=without_caches)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(HERE / "connector", tmp_path / "ghl_payments" / "connectors" / "toy", ignore=without_caches)
     shutil.copy(HERE / "vendor.py", tmp_path / "ghl_payments" / "sandbox" / "vendors" / "toy.py")
     return tmp_path
@@ -58,7 +59,8 @@ def run(tree: Path, environment: dict[str, str], *words: str) -> Any:
         [sys.executable, "-c", RUN, *words, "--json"], env=environment, cwd=tree, capture_output=True, text=True,
         timeout=200, check=False,
     )  # fmt: skip
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert done.stdout, done.stderr
     return json.loads(done.stdout)
 
 
