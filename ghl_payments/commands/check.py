@@ -106,9 +106,11 @@ def _warehouse(settings: Settings) -> Finding:
 
 async def _accounts(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
+    seen: set[str] = set()
     for location in settings.locations:
         findings += await _location(settings, location)
-    seen: set[str] = set()
+        if any(finding.what == f"ghl {location.id} access" for finding in findings):
+            seen.add(f"{location.ghl.connection}/{location.id}")  # GHL as a target would only say the same again
     for location in settings.locations:
         for connection in settings.targets(location):
             if connection.name not in seen:
@@ -127,7 +129,7 @@ async def _location(settings: Settings, location: Location) -> list[Finding]:
     try:
         client = connect_ghl(settings, location)
     except SettingsError as error:
-        return [Finding(f"{what} token", "failed", "not set", str(error))]
+        return [Finding(f"{what} access", "failed", "no credential", str(error))]
     streams = {name: f"{what} {name} ({ENDPOINTS[name].scope})" for name in (*LIST_STREAMS, *SNAPSHOT_STREAMS)}
     return await _probe(client, what, streams)
 
@@ -140,8 +142,10 @@ async def _target(settings: Settings, connection: Connection, location: Location
         connector = system.open(access_to(settings, connection, location))
     except SettingsError as error:
         return [Finding(f"{what} settings", "failed", "not usable", str(error))]
-    types = {name: f"{what} {name}" for name in (*system.record_types, *system.auxiliary_types)}
-    findings = [_doubted(finding) for finding in await _probe(connector, what, types)]
+    names = [name for name in (*system.record_types, *system.auxiliary_types) if name not in system.keyed_types]
+    types = {name: f"{what} {name}" for name in names}
+    own = {f"{what} {name}" for name, record in system.mapping.record_types.items() if record.may_start_empty}
+    findings = [f if f.what in own else _doubted(f) for f in await _probe(connector, what, types)]
     if not system.capabilities or any(finding.what == f"{what} access" for finding in findings):
         return findings
     connector = system.open(access_to(settings, connection, location))
@@ -168,7 +172,7 @@ async def _levels(
             known = {
                 name: (level.level, f"{level.evidence}; found out just now") for name, level in probed.items()
             } | known
-    except (ApiError, TimeoutError, WarehouseBusyError) as error:
+    except (ApiError, TimeoutError, WarehouseBusyError, duckdb.Error) as error:
         remedy = "What the account can do could not be found out; a run will try again."
         return [Finding(f"{what} capabilities", "warning", type(error).__name__, remedy)]
     finally:

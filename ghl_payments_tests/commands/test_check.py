@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 from ghl_payments.commands.check import Finding, report, run_check
+from ghl_payments.domain.sandbox_identity import sandbox_identity, sandbox_targets
 from ghl_payments.settings import Settings, load_settings
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments_tests.conftest import SandboxFactory
@@ -81,7 +82,7 @@ def test_a_system_that_does_not_answer_is_told_once_with_how_to_start_the_sandbo
     settings = settings_of(running)
     running.stop()
     findings = failed(run_check(settings))
-    assert len(findings) == 3
+    assert len(findings) == 2 + len(sandbox_targets(sandbox_identity()))
     assert all("ghl-payments sandbox" in (finding.remedy or "") for finding in findings)
 
 
@@ -105,7 +106,8 @@ def test_a_clock_that_is_an_hour_off_is_a_warning(sandbox: SandboxFactory, tmp_p
         text = path.read_text(encoding="utf-8").replace(running.ready["systems"]["ghl"]["base_url"], base_url)
         path.write_text(text, encoding="utf-8")
         warned = [finding for finding in run_check(settings_of(running)) if finding.state == "warning"]
-    assert [finding.what.split()[-1] for finding in warned] == ["clock", "clock"]
+    assert {finding.what.split()[-1] for finding in warned} == {"clock"}
+    assert len(warned) >= 2
     assert all("behind this machine's" in finding.detail for finding in warned)
 
 
