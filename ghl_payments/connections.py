@@ -55,6 +55,10 @@ _VARIABLE = "[A-Z_][A-Z0-9_]*"
 VariableName = Annotated[str, AfterValidator(_variable_name), Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"})]
 
 
+SafeUrl = Annotated[str, Field(pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])")]
+"""An https URL, or a plain one of this machine."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -123,11 +127,42 @@ class Connection(_Strict):
         return f"{self._file.name}:{self._file.line(('connections', self.name.partition('/')[0], *spot))}"
 
 
+class OauthApp(_Strict):
+    """The GHL marketplace app that a location is connected with; `user_type` says what a person installs it on.
+
+    `redirect_uri` is one that the app has registered. `authorize_url` replaces GHL's own consent page, for instance by
+    the white-label one; what it has after a `?` is kept.
+    """
+
+    client_id: VariableName
+    client_secret: VariableName
+    user_type: Literal["Location", "Company"] = "Location"
+    redirect_uri: SafeUrl | None = None
+    authorize_url: SafeUrl | None = None
+
+
 class GhlAccess(_Strict):
-    """How a location is read: the GHL connection's name and the environment variable that holds its token."""
+    """How a location is read: the GHL connection's name, and either a variable with its token or a marketplace app."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["token"]}, {"required": ["oauth"]}]})
 
     connection: str
-    token: VariableName
+    token: VariableName | None = None
+    oauth: OauthApp | None = None
+
+    @model_validator(mode="after")
+    def _one_sign_in(self) -> GhlAccess:
+        if (self.token is None) == (self.oauth is None):
+            msg = "needs exactly one of `token` (a private integration token) and `oauth` (a marketplace app)"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold its credentials."""
+        if self.oauth is not None:
+            return self.oauth.client_id, self.oauth.client_secret
+        return (self.token or "",)
 
 
 class Provider(_Strict):

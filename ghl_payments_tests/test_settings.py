@@ -206,3 +206,30 @@ def test_what_is_no_mapping_at_all_is_a_clear_error_too(described: Path, content
 def test_a_folder_in_place_of_the_file_is_a_clear_error_too(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         read_connections(tmp_path)
+
+
+APP = "ghl: {connection: ghl, oauth: {client_id: GHL_CLIENT_ID, client_secret: GHL_CLIENT_SECRET}}"
+
+
+def test_a_location_may_sign_in_with_a_marketplace_app_instead_of_a_token(described: Path) -> None:
+    described.write_text(CONNECTIONS.replace("ghl: {connection: ghl, token: GHL_TOKEN_1}", APP))
+    app = {"GHL_CLIENT_ID": "app-in-the-clear", "GHL_CLIENT_SECRET": "app-secret-in-the-clear"}
+    settings = load_settings(environment(described, **app))
+    oauth = settings.locations[0].ghl.oauth
+    assert oauth is not None
+    assert (oauth.user_type, settings.secret(oauth.client_id).get_secret_value()) == ("Location", "app-in-the-clear")
+    assert "in-the-clear" not in repr(settings)
+
+
+@pytest.mark.parametrize("access", ["{connection: ghl}", f"{{token: GHL_TOKEN_1, {APP.partition('{')[2]}"])
+def test_neither_or_both_ways_to_sign_in_are_refused_with_the_line(described: Path, access: str) -> None:
+    described.write_text(CONNECTIONS.replace("{connection: ghl, token: GHL_TOKEN_1}", access))
+    with pytest.raises(SettingsError, match=r"connections\.yaml:11: locations\.0\.ghl: needs exactly one of `token`"):
+        read_connections(described)
+
+
+def test_a_redirect_in_the_clear_to_another_machine_is_refused(described: Path) -> None:
+    wrong = APP.replace("}}", ", redirect_uri: 'http://shop.example.com/'}}")
+    described.write_text(CONNECTIONS.replace("ghl: {connection: ghl, token: GHL_TOKEN_1}", wrong))
+    with pytest.raises(SettingsError, match=r"connections\.yaml:11: locations\.0\.ghl\.oauth\.redirect_uri"):
+        read_connections(described)

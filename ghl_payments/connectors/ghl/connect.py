@@ -5,15 +5,21 @@ Other ways to sign in are added here; endpoints belong to `client.py`, the loop'
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import BaseModel, ConfigDict
 
 from ghl_payments.connections import Location, SettingsError
-from ghl_payments.connectors.access import Access
+from ghl_payments.connectors.access import Access, SetUp
 from ghl_payments.connectors.ghl.client import GhlClient
+from ghl_payments.connectors.ghl.oauth import SignIn, sign_in
 from ghl_payments.connectors.ghl.target import GhlTarget
 from ghl_payments.settings import Settings
+from ghl_payments.transport.budget import RateBudget
 
 CONNECTOR = GhlTarget
+
+SET_UP = SetUp("GHL", "https://services.leadconnectorhq.com", base_url="https://services.leadconnectorhq.com")
 
 VENDOR_REQUESTS, VENDOR_SECONDS = 100, 10.0
 """GHL's documented burst limit for each token and location; its response headers correct it."""
@@ -29,12 +35,28 @@ class OPTIONS(BaseModel):
 
 
 def connect_ghl(settings: Settings, location: Location) -> GhlClient:
-    """A client for one location with its private integration token; SettingsError when the token is not set."""
+    """A client for one location, with its private integration token or its app; SettingsError when one is not set.
+
+    Create it inside the running event loop.
+    """
     connection = settings.connection(location.ghl.connection)
+    if location.ghl.token is None:
+        app = ghl_sign_in(settings, location)
+        return GhlClient(connection.base_url, location.id, app.auth(), app.location_budget)
     token = settings.secret(location.ghl.token)
-    credential = f"{location.id}/{token.get_secret_value()}"
-    budget = Access(settings, connection).budget(credential, requests=VENDOR_REQUESTS, seconds=VENDOR_SECONDS)
+    budget = ghl_budget(settings, location)(f"{location.id}/{token.get_secret_value()}")
     return GhlClient(connection.base_url, location.id, token, budget)
+
+
+def ghl_sign_in(settings: Settings, location: Location) -> SignIn:
+    """How a location signs in with a marketplace app; SettingsError when it has none or a variable is not set."""
+    return sign_in(settings, location, ghl_budget(settings, location))
+
+
+def ghl_budget(settings: Settings, location: Location) -> Callable[[str], RateBudget]:
+    """Makes the rate budget of a credential at the location's connection."""
+    access = Access(settings, settings.connection(location.ghl.connection))
+    return lambda credential: access.budget(credential, requests=VENDOR_REQUESTS, seconds=VENDOR_SECONDS)
 
 
 def connect(access: Access) -> GhlTarget:
