@@ -51,7 +51,7 @@ def test_a_location_with_a_wrong_token_fails_alone(loop: LoopFactory) -> None:
     result = world.turn()
     assert set(result.failures) == {bad}
     assert "Forbidden" in result.failures[bad][0]
-    key = [row for row in world.sandbox.answer_key() if row["location_id"] == good]
+    key = [row for row in world.answer_key() if row["location_id"] == good]
     found = {(row["key"], row["kind"], row["class"]) for row in world.diffs()}
     assert found == {(row["key"], row["kind"], row["class"]) for row in key}
     assert {row["location_id"] for row in world.changes()} == {good}
