@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ghl_payments.sandbox.oracle import LAG, Row, identity, judge, make_row
+from ghl_payments.sandbox.oracle import LAG, Row, make_row
 from ghl_payments.sandbox.oracle_ghl import Document, Ledgers, read_location
 from ghl_payments.sandbox.oracle_halo import Halo
 
@@ -42,25 +42,19 @@ def judge_deliveries(halo_state: Mapping[str, Any], books: Mapping[str, Ledgers]
     ]
 
 
-def follow_ups(state: Mapping[str, Any], now: datetime) -> list[Row]:
-    """The diffs that Halo has in addition, or in another form, once GHL was given every delivery that it lacks.
-
-    A turn that writes to GHL finds them too, because it writes to GHL first and reads it again.
-    """
+def with_deliveries_given(state: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The state once GHL was given every delivery that it lacks: a turn writes to GHL first and then reads it again."""
     locations = (state.get("ghl") or {}).get("locations") or []
     halo_state = state.get("halo") or {}
     books = {row["id"]: read_location(row) for row in locations}
-    lacking = [row for row in judge_deliveries(halo_state, books, now) if row["kind"] == "missing_in_target"]
-    given = {(row["location_id"], row["key"].rpartition(":")[2]) for row in lacking}
     docs = {str(doc["id"]): doc for doc in halo_state.get("SalesOrder") or ()}
-    parcels = {
-        (location_id, str(docs[native_id]["po_number"]).removeprefix("ghl:order:")): _parcel(docs[native_id], now)
-        for location_id, native_id in given
-    }
-    after = [_given(row, {o: p for (place, o), p in parcels.items() if place == row["id"]}) for row in locations]
-    before = {identity(row): row for row in judge(state, now)}
-    rows = judge({"ghl": {"locations": after}, "halo": halo_state}, now)
-    return [row for row in rows if row["system"] != "ghl" and before.get(identity(row)) != row]
+    parcels: dict[str, dict[str, Document]] = {location_id: {} for location_id in books}
+    for row in judge_deliveries(halo_state, books, now):
+        if row["kind"] == "missing_in_target":
+            doc = docs[row["key"].rpartition(":")[2]]
+            parcels[row["location_id"]][str(doc["po_number"]).removeprefix("ghl:order:")] = _parcel(doc, now)
+    given = [_given(row, parcels[row["id"]]) for row in locations]
+    return {**state, "ghl": {**(state.get("ghl") or {}), "locations": given}}
 
 
 def _parcel(doc: Document, now: datetime) -> Document:

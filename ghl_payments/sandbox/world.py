@@ -15,7 +15,7 @@ from typing import Any
 
 from ghl_payments.domain.sandbox_identity import sandbox_identity
 from ghl_payments.sandbox.oracle import Row, identity, judge
-from ghl_payments.sandbox.oracle_deliveries import judge_deliveries
+from ghl_payments.sandbox.oracle_deliveries import judge_deliveries, with_deliveries_given
 from ghl_payments.sandbox.oracle_desired import derive
 from ghl_payments.sandbox.oracle_ghl import read_location
 from ghl_payments.sandbox.vendor import SystemWorld
@@ -52,7 +52,19 @@ def generate(
     with _collector_paused():
         others = _other_systems(seed, to_ms(now), switches or {})
         state, planted = _build(seed, orders, to_ms(now), defects, others)
-        return World(state, judge_all(state, now, switches), planted)
+        return World(state, first_turn(state, now, switches), planted)
+
+
+def first_turn(state: Mapping[str, Any], now: datetime, switches: Mapping[str, Any] | None = None) -> list[Row]:
+    """Every diff that a first turn reports when it may write.
+
+    Those of the state, and those that follow in the same turn from what GHL is given, as it is written to first.
+    """
+    found = {identity(row): row for row in judge_all(state, now, switches)}
+    if any(row["record_type"] == "fulfillment" and row["kind"] == "missing_in_target" for row in found.values()):
+        after = judge_all(with_deliveries_given(state, now), now, switches)
+        found |= {identity(row): row for row in after}
+    return sorted(found.values(), key=identity)
 
 
 def judge_all(state: Mapping[str, Any], now: datetime, switches: Mapping[str, Any] | None = None) -> list[Row]:
@@ -105,7 +117,9 @@ def _build(
         if defects:
             other.plant()
     if defects:
-        told = tell_deliveries(Random(f"{seed}/deliveries"), locations, halo.state["SalesOrder"], moment)
+        broken = {sale.id for _, _, case in planned for sale in case.sales}
+        rng = Random(f"{seed}/deliveries")
+        told = tell_deliveries(rng, locations, halo.state["SalesOrder"], moment, broken=broken)
         planted = sorted([*planted, *told], key=identity)
     state = {"ghl": {"locations": locations}, "halo": halo.state}
     return state | {name: other.state for name, other in others.items()}, planted

@@ -18,7 +18,7 @@ import pytest
 
 from ghl_payments.domain.money import parse_major
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, sandbox_identity
-from ghl_payments.sandbox.world import World, generate, judge_all
+from ghl_payments.sandbox.world import World, first_turn, generate
 from ghl_payments.sandbox.world_natives import NATIVES
 
 Document = dict[str, Any]
@@ -95,7 +95,7 @@ def test_there_is_no_float_anywhere() -> None:
 def test_the_answer_key_survives_the_way_over_json() -> None:
     world = generate(7, 400, DEFAULT_NOW)
     state = msgspec.json.Decoder(float_hook=Decimal).decode(_JSON.encode(world.state))
-    assert judge_all(state, DEFAULT_NOW) == world.answer_key
+    assert first_turn(state, DEFAULT_NOW) == world.answer_key
 
 
 def test_the_answer_key_does_not_depend_on_the_order_of_documents() -> None:
@@ -105,7 +105,7 @@ def test_the_answer_key_does_not_depend_on_the_order_of_documents() -> None:
         for docs in part.values():
             if isinstance(docs, list):
                 shuffle(docs)
-    assert judge_all(world.state, DEFAULT_NOW) == world.answer_key
+    assert first_turn(world.state, DEFAULT_NOW) == world.answer_key
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -117,7 +117,7 @@ def test_before_the_defects_only_what_halo_has_no_form_for_is_open(seed: int) ->
 
 def test_records_in_agreement_stay_so_however_long_the_clock_runs() -> None:
     world = _agreed()
-    assert judge_all(world.state, DEFAULT_NOW + timedelta(days=30)) == world.answer_key
+    assert first_turn(world.state, DEFAULT_NOW + timedelta(days=30)) == world.answer_key
 
 
 def test_halo_totals_are_the_sums_of_their_lines() -> None:
