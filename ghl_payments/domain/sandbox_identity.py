@@ -86,12 +86,22 @@ class SandboxTarget:
     secrets: dict[str, tuple[str, str]]
     requests: int
     seconds: int
-    options: dict[str, str]
+    options: dict[str, str | int]
 
 
 def sandbox_targets(who: SandboxIdentity) -> dict[str, SandboxTarget]:
     """The bundled targets as plain commands find them without configuration; a test holds the sandbox against it."""
     return {
+        "act": SandboxTarget(
+            {
+                "user": ("ACT_USER", "sandbox-api"),
+                "password": ("ACT_PASSWORD", who.secret("act", "password")),
+                "database": ("ACT_DATABASE", f"Sandbox{who.seed}"),
+            },
+            6_000,
+            60,
+            {"history_type_id": 1001},
+        ),
         "activetrail": SandboxTarget(
             {"token": ("ACTIVETRAIL_TOKEN", who.secret("activetrail", "token"))}, 2_000, 10, {}
         ),
