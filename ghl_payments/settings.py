@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -90,9 +91,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = dict(os.environ if environ is None else environ)
     home = Path(env.get("GHL_PAYMENTS_HOME") or ".ghl_payments").absolute()
-    path = Path(env.get("GHL_PAYMENTS_CONNECTIONS") or "connections.yaml")
+    path = Path(env.get("GHL_PAYMENTS_CONNECTIONS") or "connections.yaml").absolute()
     if path.exists():
-        described = read_connections(path)
+        described = _described(path, _version(path))
     elif "GHL_PAYMENTS_CONNECTIONS" in env:
         msg = f"GHL_PAYMENTS_CONNECTIONS names {path}, which does not exist"
         raise SettingsError(msg)
@@ -101,6 +102,17 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         env = {**sandbox_env, **env}
         home = home / "sandbox"
     return _settings(described, env, home)
+
+
+def _version(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=8)
+def _described(path: Path, version: tuple[int, int]) -> ConnectionsFile:  # noqa: ARG001 - another version, another entry
+    """The file, read once a version: every step of a run asks for it."""
+    return read_connections(path)
 
 
 def _settings(described: ConnectionsFile, env: Mapping[str, str], home: Path) -> Settings:
