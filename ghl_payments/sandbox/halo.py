@@ -127,7 +127,7 @@ class HaloSandbox:
     def _report(self, request: Request, resource: Resource, doc: Doc, body: Any) -> None:
         if self._effect is not None:
             key = self.data.key_of(resource, doc)
-            self._effect(request, resource.record_type, key, doc["id"], body)
+            self._effect(request, resource.record_type, key, str(doc["id"]), body)
 
 
 def _elements(body: bytes) -> list[Doc]:

@@ -11,9 +11,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ghl_payments.sandbox.oracle import LAG, Row, make_row
 from ghl_payments.sandbox.oracle_ghl import Document, Ledgers, read_location
 from ghl_payments.sandbox.oracle_halo import Halo
+from ghl_payments.sandbox.oracle_rows import LAG, Row, make_row
 
 TRACKING_FIELD, CARRIER_FIELD = "CFDeliveryTracking", "CFDeliveryCarrier"
 """Custom fields of sales orders that the tenant's own people fill."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from ghl_payments.domain.keys import KeyKind, ghl_key
 from ghl_payments.domain.money import MoneyError, parse_major
 
 Document = dict[str, Any]
@@ -116,6 +117,29 @@ def read_location(location: Document) -> Ledgers:
 def is_live(doc: Document) -> bool:
     """Live mode and not marked as test."""
     return doc.get("liveMode") is True and doc.get("markAsTest") is not True
+
+
+def test_keys(books: Ledgers) -> frozenset[str]:
+    """Keys of orders and transactions in test mode, readable or not."""
+    orders = [order.id for order in books.orders.values() if not order.live]
+    orders += [doc_id for doc_id, doc in books.unreadable_orders.items() if not is_live(doc)]
+    transactions = [txn.id for txn in books.transactions.values() if not txn.live]
+    transactions += [doc_id for doc_id, doc in books.unreadable_transactions.items() if not is_live(doc)]
+    return frozenset(
+        [ghl_key("order", doc_id) for doc_id in orders] + [ghl_key("txn", doc_id) for doc_id in transactions]
+    )
+
+
+def unreadable_keys(books: Ledgers) -> dict[KeyKind, frozenset[str]]:
+    """Keys of live orders and transactions that cannot be read, by the kind of the key."""
+    sources: dict[KeyKind, dict[str, Document]] = {
+        "order": books.unreadable_orders,
+        "txn": books.unreadable_transactions,
+    }
+    return {
+        kind: frozenset(ghl_key(kind, doc_id) for doc_id, doc in docs.items() if is_live(doc))
+        for kind, docs in sources.items()
+    }
 
 
 def instant(text: object) -> datetime:

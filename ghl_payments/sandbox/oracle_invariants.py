@@ -5,11 +5,13 @@ Add an invariant here; comparisons with a target belong to `oracle`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from ghl_payments.domain.keys import ghl_key
 from ghl_payments.sandbox.oracle_ghl import CHARGED, Ledgers, Order, Transaction
+from ghl_payments.sandbox.oracle_rows import LAG, Row, make_row
 
 
 class Broken(NamedTuple):
@@ -21,6 +23,22 @@ class Broken(NamedTuple):
     kind: str
     minor: int | None
     currency: str
+
+
+def judge_invariants(books: Mapping[str, Ledgers], now: datetime) -> Iterator[Row]:
+    """A row for every broken invariant of every location."""
+    for location_id, ledgers in books.items():
+        for one in broken(ledgers, lambda updated: now - updated >= LAG):
+            yield make_row(
+                location_id,
+                one.record_type,
+                ghl_key("order" if one.record_type == "order" else "txn", one.id),
+                one.kind,
+                system="ghl",
+                live=one.live,
+                minor=one.minor,
+                currency=one.currency,
+            )
 
 
 def broken(books: Ledgers, settled: Callable[[datetime], bool]) -> Iterator[Broken]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ghl_payments.sandbox.oracle import LAG, Row, make_row
+from ghl_payments.sandbox.oracle_rows import LAG, Row, make_row
 
 Spot = tuple[str, str]
 """(record type, key)."""
@@ -43,7 +43,7 @@ class Account:
 
     `classes` maps a compared field to the class of its difference, `minor_fields` names those that are amounts in minor
     units. `test_keys` are keys of GHL records in test mode; `unreadable` spots whose GHL record is in quarantine.
-    Orphans are reported for the record types in `orphans`, whose keys GHL does not want.
+    Orphans are reported for the record types in `orphans`, whose keys GHL does not want, but for those in `spared`.
     """
 
     system: str
@@ -57,6 +57,7 @@ class Account:
     unreadable: frozenset[Spot] = frozenset()
     test_keys: frozenset[str] = frozenset()
     orphans: frozenset[str] = frozenset()
+    spared: frozenset[Spot] = frozenset()
 
 
 def judge_account(account: Account, now: datetime, lag: timedelta = LAG) -> Iterator[Row]:
@@ -94,7 +95,7 @@ class _Judge:
             yield self._about(spot, "test_record_in_live", held, held)
         elif want is not None:
             yield from self._compare(spot, want, held[0]) if held else [self._absent(spot, want)]
-        elif held and spot[0] in account.orphans and spot not in account.unrepresentable:
+        elif held and spot[0] in account.orphans and spot not in account.unrepresentable and spot not in account.spared:
             yield self._about(spot, "missing_in_source", held, held)
 
     def _about(self, spot: Spot, kind: str, held: Sequence[HeldRecord], counted: Iterable[HeldRecord]) -> Row:

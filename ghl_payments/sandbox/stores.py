@@ -99,11 +99,11 @@ class Stores:
         parts += [encode(name) + b":" + encode(part) for name, part in self._others.items()]
         return b"{" + b",".join(parts) + b"}"
 
-    def effect(self, request: Request, record_type: str, key: str | None, native_id: object, body: Any) -> None:
+    def effect(self, request: Request, record_type: str, key: str | None, native_id: str, body: Any) -> None:
         """Note a write that took effect."""
         seq = len(self.effects) + 1
         self.effects.append(
-            Effect(seq, request.system, request.method, request.path, record_type, key, str(native_id), body)
+            Effect(seq, request.system, request.method, request.path, record_type, key, native_id, body)
         )
 
     def effect_rows(self) -> list[Doc]:

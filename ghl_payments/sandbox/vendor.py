@@ -19,8 +19,8 @@ from ghl_payments.sandbox.clock import SandboxClock
 from ghl_payments.sandbox.codec import Doc
 from ghl_payments.sandbox.journal import History
 from ghl_payments.sandbox.limits import Rate
-from ghl_payments.sandbox.oracle import Row
 from ghl_payments.sandbox.oracle_ghl import Ledgers
+from ghl_payments.sandbox.oracle_rows import Row
 from ghl_payments.sandbox.wire import Admission, Answer, Request
 
 People = Mapping[str, tuple[str, str]]
@@ -30,7 +30,7 @@ People = Mapping[str, tuple[str, str]]
 class EffectSink(Protocol):
     """Where writes that took effect are reported."""
 
-    def __call__(self, request: Request, record_type: str, key: str | None, native_id: object, body: Any) -> None:
+    def __call__(self, request: Request, record_type: str, key: str | None, native_id: str, body: Any) -> None:
         """Note one write; `body` is what was sent for it, None for a DELETE."""
 
 

@@ -14,10 +14,10 @@ from random import Random
 from typing import Any
 
 from ghl_payments.domain.sandbox_identity import sandbox_identity
-from ghl_payments.sandbox.oracle import Row, identity, judge
 from ghl_payments.sandbox.oracle_deliveries import judge_deliveries, with_deliveries_given
 from ghl_payments.sandbox.oracle_desired import derive
 from ghl_payments.sandbox.oracle_ghl import read_location
+from ghl_payments.sandbox.oracle_rows import Row, identity
 from ghl_payments.sandbox.vendor import SystemWorld
 from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments.sandbox.world_defects import build_defects, plant_defects
@@ -70,7 +70,8 @@ def first_turn(state: Mapping[str, Any], now: datetime, switches: Mapping[str, A
 def judge_all(state: Mapping[str, Any], now: datetime, switches: Mapping[str, Any] | None = None) -> list[Row]:
     """Every diff of a state document in every system, sorted by identity."""
     books = {row["id"]: read_location(row) for row in state["ghl"]["locations"]}
-    key = [*judge(state, now), *judge_deliveries(state.get("halo") or {}, books, now)]
+    # Deliveries lie between two systems, so no single system's judge sees them.
+    key = judge_deliveries(state.get("halo") or {}, books, now)
     for name, module in vendor_modules().items():
         if module.judge is not None:
             key += module.judge(state.get(name) or {}, books, now, _switches_of(name, switches or {}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 
-from ghl_payments.sandbox.oracle import Row
+from ghl_payments.sandbox.oracle_rows import Row
 from ghl_payments.sandbox.world_case import Case
 from ghl_payments.sandbox.world_defects_ghl import GHL_DEFECTS
 from ghl_payments.sandbox.world_defects_halo import HALO_DEFECTS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ghl_payments.sandbox.oracle import Row
+from ghl_payments.sandbox.oracle_rows import Row
 from ghl_payments.sandbox.world_case import Case
 from ghl_payments.sandbox.world_catalog import Contact
 from ghl_payments.sandbox.world_halo import settle

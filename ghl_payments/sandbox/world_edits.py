@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ghl_payments.sandbox.oracle import Row
 from ghl_payments.sandbox.oracle_ghl import instant
+from ghl_payments.sandbox.oracle_rows import Row
 from ghl_payments.sandbox.world_case import Case, simple_sale
 from ghl_payments.sandbox.world_catalog import Contact
 from ghl_payments.sandbox.world_deliveries import physical_sale

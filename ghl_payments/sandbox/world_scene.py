@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ghl_payments.sandbox.oracle import Row, make_row
 from ghl_payments.sandbox.oracle_desired import derive
 from ghl_payments.sandbox.oracle_ghl import exact_minor, read_location
+from ghl_payments.sandbox.oracle_rows import Row, make_row
 from ghl_payments.sandbox.world_case import Case
 from ghl_payments.sandbox.world_catalog import Contact
 from ghl_payments.sandbox.world_halo import RESOURCES, Halo

@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from random import Random
 
 from ghl_payments.sandbox.clock import epoch_ms
-from ghl_payments.sandbox.oracle import CLASSES, Row, make_row
 from ghl_payments.sandbox.oracle_deliveries import CARRIER_FIELD, TRACKING_FIELD
 from ghl_payments.sandbox.oracle_ghl import is_live
+from ghl_payments.sandbox.oracle_halo_account import CLASSES
+from ghl_payments.sandbox.oracle_rows import Row, make_row
 from ghl_payments.sandbox.world_values import DAY, Document
 
 ORDERS_PER_DELIVERY = 500

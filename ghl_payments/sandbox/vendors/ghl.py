@@ -5,9 +5,17 @@ Its behaviour stands in the `ghl*` modules beside this package, its part of the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from ghl_payments.domain.sandbox_identity import SandboxIdentity
+from ghl_payments.sandbox.codec import Doc
 from ghl_payments.sandbox.ghl import GhlSandbox
 from ghl_payments.sandbox.limits import Rate
+from ghl_payments.sandbox.oracle_ghl import Ledgers
+from ghl_payments.sandbox.oracle_invariants import judge_invariants
+from ghl_payments.sandbox.oracle_rows import Row
 from ghl_payments.sandbox.switches import Switches
 from ghl_payments.sandbox.vendor import Setting, VendorModule
 
@@ -20,6 +28,10 @@ def _secrets(identity: SandboxIdentity) -> dict[str, tuple[str, str]]:
     return {}
 
 
+def _judge(state: Doc, books: Mapping[str, Ledgers], now: datetime, switches: Any) -> list[Row]:
+    return list(judge_invariants(books, now))
+
+
 VENDOR = VendorModule(
     name="ghl",
     # 100 requests in 10 s and 200,000 a day for each app and location are documented.
@@ -27,4 +39,5 @@ VENDOR = VendorModule(
     switches=Switches,
     make=_make,
     secrets=_secrets,
+    judge=_judge,
 )

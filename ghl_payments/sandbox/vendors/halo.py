@@ -5,11 +5,18 @@ Its behaviour stands in the `halo*` modules beside this package, its part of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from ghl_payments.domain.sandbox_identity import SandboxIdentity
 from ghl_payments.sandbox.codec import Doc
 from ghl_payments.sandbox.halo import HaloSandbox
 from ghl_payments.sandbox.limits import Rate
 from ghl_payments.sandbox.oracle_deliveries import CARRIER_FIELD, TRACKING_FIELD
+from ghl_payments.sandbox.oracle_ghl import Ledgers
+from ghl_payments.sandbox.oracle_halo_account import judge_halo
+from ghl_payments.sandbox.oracle_rows import Row
 from ghl_payments.sandbox.switches import Switches
 from ghl_payments.sandbox.vendor import Setting, VendorModule
 
@@ -30,6 +37,10 @@ def _connection(identity: SandboxIdentity) -> Doc:
     return {"options": {"delivery_tracking_field": TRACKING_FIELD, "delivery_carrier_field": CARRIER_FIELD}}
 
 
+def _judge(state: Doc, books: Mapping[str, Ledgers], now: datetime, switches: Any) -> list[Row]:
+    return list(judge_halo(state, books, now))
+
+
 VENDOR = VendorModule(
     name="halo",
     # Halo's own 429 text names 300 requests in a rolling 5 minute window.
@@ -38,4 +49,5 @@ VENDOR = VendorModule(
     make=_make,
     secrets=_secrets,
     connection=_connection,
+    judge=_judge,
 )
