@@ -16,6 +16,7 @@ import click
 from dotenv import load_dotenv
 
 from ghl_payments.commands.answers import CANNOT_TELL, DIFFERENCES, FINE, answers, print_json
+from ghl_payments.commands.connect import connect
 from ghl_payments.commands.init import init
 from ghl_payments.commands.mapping import mapping
 from ghl_payments.connections import SettingsError
@@ -227,6 +228,7 @@ def release(connection: str) -> int:
     return FINE
 
 
+main.add_command(connect)
 main.add_command(init)
 main.add_command(mapping)
 

@@ -15,6 +15,7 @@ from ghl_payments_tests.conftest import SandboxFactory
 COMMANDS = {
     "changes",
     "check",
+    "connect",
     "demo",
     "dev",
     "diffs",

@@ -90,6 +90,10 @@ class TokenStore:
         """Store a token; when this returns, a crash of the machine does not lose it."""
         self._change(lambda book: book.tokens.__setitem__(key, token))
 
+    def forget(self, key: str) -> None:
+        """Remove the token of a key, if there is one."""
+        self._change(lambda book: book.tokens.pop(key, None))
+
     def ask(self, key: str, consent: Consent) -> None:
         """Remember that a person was asked for consent, in place of an earlier question."""
         self._change(lambda book: book.consents.__setitem__(key, consent))
@@ -120,8 +124,19 @@ class TokenStore:
         finally:
             lock.release()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else writes the file while the block runs."""
+        lock = self._lock(".lock")
+        if not self._locked(lock, _FILE_SECONDS):
+            raise _held(lock, _FILE_SECONDS)
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _change(self, change: Callable[[_Book], Any]) -> None:
-        with self._alone():
+        with self.held():
             book = self._read()
             change(book)
             self._write(msgspec.json.encode(book))
@@ -139,16 +154,6 @@ class TokenStore:
             except Timeout:
                 return False
         return True
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        lock = self._lock(".lock")
-        if not self._locked(lock, _FILE_SECONDS):
-            raise _held(lock, _FILE_SECONDS)
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _read(self) -> _Book:
         with self._explained("cannot be read"):

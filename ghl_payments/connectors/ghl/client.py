@@ -69,6 +69,9 @@ WRITES: dict[str, Endpoint] = {
 
 Body = Mapping[str, object]
 
+_PRIVATE = "tick it under Settings > Private Integrations of the sub-account (it takes effect without a new token)"
+_APP = "add it to a new version of the marketplace app, then connect the location again: ghl-payments connect"
+
 
 class GhlClient:
     """One location (sub-account) of GHL; create it inside the running event loop and `aclose` it there.
@@ -89,6 +92,7 @@ class GhlClient:
     ) -> None:
         self.location_id = location_id
         auth = BearerToken(token) if isinstance(token, SecretStr) else token
+        self._grant = _PRIVATE if isinstance(auth, BearerToken) else _APP
         self._http = HttpClient(
             "ghl", base_url, auth, budget, headers={"Version": version}, timeouts=timeouts, retry=retry
         )
@@ -234,7 +238,7 @@ class GhlClient:
     ) -> Parsed:
         endpoint = ENDPOINTS[stream]
         read = self._http.read(_path(endpoint, stream, record_id), parse, params=params, priority=priority)
-        return await _naming_scope(read, endpoint, f"{stream} cannot be read")
+        return await _naming_scope(read, self._grant, endpoint, f"{stream} cannot be read")
 
     async def _write(
         self, what: str, record_id: str, body: Body, parse: Callable[[Response], Parsed], priority: Priority
@@ -243,7 +247,7 @@ class GhlClient:
         document = {**self._account, **body}
         path = _path(endpoint, what, record_id)
         sent = self._http.request("POST", path, parse, json=document, idempotent=False, priority=priority)
-        return await _naming_scope(sent, endpoint, f"No {what} can be written")
+        return await _naming_scope(sent, self._grant, endpoint, f"No {what} can be written")
 
 
 def _path(endpoint: Endpoint, name: str, record_id: str) -> str:
@@ -254,15 +258,14 @@ def _path(endpoint: Endpoint, name: str, record_id: str) -> str:
     return endpoint.path.format(id=quote(record_id, safe=""))
 
 
-async def _naming_scope(call: Coroutine[object, object, Parsed], endpoint: Endpoint, what: str) -> Parsed:
+async def _naming_scope(call: Coroutine[object, object, Parsed], grant: str, endpoint: Endpoint, what: str) -> Parsed:
     """The call's result; a missing scope is named with the place where it is granted."""
     try:
         return await call
     except MissingScope as error:
-        remedy = (
-            f"The token lacks the scope {endpoint.scope}: tick it under Settings > Private Integrations of the "
-            f"sub-account (it takes effect without a new token). {what} until then."
-        )
+        if error.scope is not None:
+            raise  # named already: what the agency's token lacks
+        remedy = f"The token lacks the scope {endpoint.scope}: {grant}. {what} until then."
         raise MissingScope(
             system=error.system, method=error.method, path=error.path, status=error.status,
             remedy=remedy, scope=endpoint.scope,

@@ -54,10 +54,10 @@ class KeptToken(ABC):
 
     async def token(self, http: HttpClient) -> StoredToken:
         """The token behind `header`."""
-        if self._token is not None and not _due(self._token):
+        if self._token is not None and not is_due(self._token):
             return self._token
         try:
-            return await self._current(http, _due)
+            return await self._current(http, is_due)
         except ApiError:
             if self._token is None or time.time() >= self._token.expires_at - _LAST_SECONDS:
                 raise
@@ -68,12 +68,7 @@ class KeptToken(ABC):
 
         GHL answers 401 for other reasons too, so a second refusal within a minute replaces nothing.
         """
-        if self._token is not None and _bearer(self._token) == refused:
-            now = time.monotonic()
-            if self._refused_at is not None and now < self._refused_at + AGAIN:
-                return
-            self._refused_at = now
-        await self._current(http, lambda token: _bearer(token) == refused)
+        await self._current(http, lambda token: _bearer(token) == refused, refused=True)
 
     @abstractmethod
     def _usable(self, held: StoredToken | None) -> bool:
@@ -83,10 +78,12 @@ class KeptToken(ABC):
     async def _fetch(self, http: HttpClient, held: StoredToken | None) -> StoredToken:
         """A new token, stored before it is returned; runs in this key's turn."""
 
-    async def _current(self, http: HttpClient, stale: Callable[[StoredToken], bool]) -> StoredToken:
+    async def _current(
+        self, http: HttpClient, stale: Callable[[StoredToken], bool], *, refused: bool = False
+    ) -> StoredToken:
         """The token of the store, replaced if `stale` still says so once it is our turn."""
         async with self._turn:
-            if self._token is not None and not stale(self._token):
+            if self._token is not None and (not stale(self._token) or (refused and self._refused_lately())):
                 return self._token
             if self._failure is not None and time.monotonic() < self._failure[0] + AGAIN:
                 raise self._failure[1].with_traceback(None)
@@ -98,6 +95,14 @@ class KeptToken(ABC):
                 raise
             self._failure = None
             return self._token
+
+    def _refused_lately(self) -> bool:
+        """Whether a refused token was replaced within the last minute; if not, one is being replaced now."""
+        before, now = self._refused_at, time.monotonic()
+        lately = before is not None and now < before + AGAIN
+        if not lately:
+            self._refused_at = now
+        return lately
 
     async def _replaced(self, http: HttpClient, stale: Callable[[StoredToken], bool]) -> StoredToken:
         try:
@@ -140,7 +145,8 @@ async def _to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
     return task.result()
 
 
-def _due(token: StoredToken) -> bool:
+def is_due(token: StoredToken) -> bool:
+    """Whether it is time for a new one."""
     lifetime = token.expires_at - token.obtained_at
     return time.time() >= token.expires_at - min(EARLY, lifetime / 10)
 
