@@ -11,7 +11,9 @@ from ghl_payments.sandbox.act_auth import ActLogin
 from ghl_payments.sandbox.act_switches import ActSwitches
 from ghl_payments.sandbox.codec import Doc
 from ghl_payments.sandbox.limits import Rate
+from ghl_payments.sandbox.oracle_act import judge
 from ghl_payments.sandbox.vendor import Setting, VendorModule
+from ghl_payments.sandbox.world_act import ActWorld
 
 HISTORY_TYPE = 1001
 """The database's own history type for payments, where it has no custom tables."""
@@ -46,4 +48,6 @@ VENDOR = VendorModule(
     make=_make,
     secrets=_secrets,
     connection=_connection,
+    world=ActWorld,
+    judge=judge,
 )

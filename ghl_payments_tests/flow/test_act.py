@@ -1,0 +1,67 @@
+"""The whole loop against Act!: what is planted is found, what can be written is written once, in either form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ghl_payments.sandbox.act_switches import ActSwitches
+from ghl_payments.sandbox.oracle_act import judge
+from ghl_payments.sandbox.oracle_ghl import read_location
+from ghl_payments_tests.connectors.support import as_of
+from ghl_payments_tests.flow.conftest import LoopFactory
+from ghl_payments_tests.flow.loop import Loop, Row, as_key
+
+FALLBACK = ("act_custom_tables=false", 'act_source_id="dropped"', "act_custom_field_filter=false")
+
+
+def expected(loop: Loop, switches: ActSwitches) -> list[Row]:
+    """The answer key of the state as it is: nothing flows back into GHL here."""
+    state = loop.sandbox.state()
+    books = {row["id"]: read_location(row) for row in state["ghl"]["locations"]}
+    return [dict(row) for row in judge(state["act"], books, as_of(loop.sandbox), switches)]
+
+
+def effects_on_records(loop: Loop) -> list[tuple[str, str]]:
+    """(record type, key) of each write but those of probes, and of products, which belong to their opportunity."""
+    return sorted(
+        (row["record_type"], row["key"])
+        for row in loop.sandbox.effects()
+        if row["record_type"] != "product" and not (row["key"] or "ghl:probe:").startswith("ghl:probe:")
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "switches"),
+    [((), ActSwitches()), (FALLBACK, ActSwitches(act_custom_tables=False, act_source_id="dropped"))],
+    ids=["tables", "fallback"],
+)
+def test_a_database_in_either_form_is_reported_exactly_as_planted_and_then_converges(
+    loop: LoopFactory, words: tuple[str, ...], switches: Any
+) -> None:
+    world = loop(seed=3, orders=200, targets=("act",), switches=words)
+    key = expected(world, switches)
+    world.good_turn()
+    assert as_key(world.diffs(system="act")) == as_key(key)
+    assert len(key) > 30
+    assert set(world.states()) == {"verified"}
+    before = effects_on_records(world)
+    assert len(before) > 10
+    world.good_turn()
+    assert effects_on_records(world) == before
+    assert world.open_pushable() == 0
+
+
+def test_an_empty_database_is_filled_completely(loop: LoopFactory) -> None:
+    world = loop(seed=5, orders=40, targets=("act",))
+    state = world.sandbox.state()
+    state["act"] = {"contacts": [{"fullName": "Native", "emailAddress": "n@example.com"}],
+                    "opportunities": [{"name": "Native"}]}  # fmt: skip
+    world.sandbox.put_state(state)
+    world.good_turn()
+    assert set(world.states()) == {"verified"}
+    world.good_turn()
+    assert world.open_pushable() == 0
+    left = [row["kind"] for row in expected(world, ActSwitches())]
+    assert set(left) <= {"not_representable", "unverifiable", "pending"}
