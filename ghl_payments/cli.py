@@ -63,7 +63,7 @@ def sandbox(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Serve the bundled sandbox: the vendors' APIs on loopback, with planted differences and faults on demand."""
     from ghl_payments.sandbox.server import serve
-    from ghl_payments.sandbox.switches import read_switch
+    from ghl_payments.sandbox.switches import SwitchError, read_switch
 
     try:
         instant = datetime.fromisoformat(now)
@@ -71,16 +71,20 @@ def sandbox(  # noqa: PLR0917 - click passes them by name
         msg = f"--now must be an ISO 8601 instant such as 2026-11-16T12:00:00Z, not {now!r}"
         raise SettingsError(msg) from None
     instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    serve(
-        host=host,
-        port=port,
-        seed=seed,
-        orders=orders,
-        limits=cast(Literal["scaled", "vendor"], limits),
-        now=instant,
-        write_env=write_env,
-        switches=dict(map(read_switch, switches)),
-    )
+    try:
+        serve(
+            host=host,
+            port=port,
+            seed=seed,
+            orders=orders,
+            limits=cast(Literal["scaled", "vendor"], limits),
+            now=instant,
+            write_env=write_env,
+            switches=dict(map(read_switch, switches)),
+        )
+    except SwitchError as error:
+        msg = f"--switch: {error}"
+        raise SettingsError(msg) from None
 
 
 @main.command()

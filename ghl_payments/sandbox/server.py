@@ -32,7 +32,7 @@ from ghl_payments.sandbox.env_file import write_env as write_env_file
 from ghl_payments.sandbox.ghl_auth import oauth_code
 from ghl_payments.sandbox.limits import LimitsMode, scaled
 from ghl_payments.sandbox.stores import Stores
-from ghl_payments.sandbox.switches import read_switch
+from ghl_payments.sandbox.switches import SwitchError, read_switch
 from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments.sandbox.world import generate
 
@@ -48,7 +48,10 @@ def serve(
     *,
     switches: Mapping[str, Any] | None = None,
 ) -> None:
-    """Serve until stopped. Prints the ready line once the port is listened on; OSError if the port is taken."""
+    """Serve until stopped. Prints the ready line once the port is listened on.
+
+    OSError if the port is taken, SwitchError for a switch that is unknown or cannot have that value.
+    """
     stores = build_stores(seed, orders, limits, now, switches)
     listener = socket.create_server((host, port), backlog=512)
     base_url = f"http://{host}:{listener.getsockname()[1]}"
@@ -65,7 +68,7 @@ def build_stores(
 ) -> Stores:
     """A sandbox with the world of this seed, not yet listening; no orders make it empty but for its locations.
 
-    msgspec.ValidationError names a switch that is unknown or cannot have that value.
+    SwitchError names a switch that is unknown or cannot have that value.
     """
     stores = Stores(sandbox_identity(seed), SandboxClock(now), limits, seed, switches)
     if orders:
@@ -159,9 +162,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--limits", choices=("scaled", "vendor"), default="scaled")
     parser.add_argument("--now", type=_instant, default=DEFAULT_NOW)
     parser.add_argument("--write-env", type=Path)
-    parser.add_argument("--switch", type=read_switch, action="append", default=[], dest="switches")
+    parser.add_argument("--switch", action="append", default=[], dest="switches", metavar="NAME=VALUE")
     options = vars(parser.parse_args(arguments))
-    serve(**options | {"switches": dict(options["switches"])})
+    try:
+        serve(**options | {"switches": dict(map(read_switch, options["switches"]))})
+    except SwitchError as error:
+        parser.error(str(error))
 
 
 def _instant(text: str) -> datetime:

@@ -34,6 +34,10 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     ghl_refresh_grace_seconds: float = 0.0
 
 
+class SwitchError(ValueError):
+    """A switch that no system has, or a value that it cannot have."""
+
+
 class SwitchBoard:
     """All switches of all systems as one table; each system reads the instance of its own Struct, `parts[system]`.
 
@@ -52,14 +56,18 @@ class SwitchBoard:
         return {name: value for part in self._structs for name, value in msgspec.to_builtins(part).items()}
 
     def update(self, values: Mapping[str, Any]) -> None:
-        """Set the given switches; msgspec.ValidationError names an unknown switch or value and changes nothing."""
+        """Set the given switches; SwitchError names an unknown switch or a wrong value, and nothing is changed."""
         known = {name for part in self._structs for name in part.__struct_fields__}
         if unknown := sorted(set(values) - known):
-            raise msgspec.ValidationError(f"Unknown switches: {', '.join(unknown)}. Known: {', '.join(sorted(known))}")
+            msg = f"no switch {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
+            raise SwitchError(msg)
         merged = []
         for part in self._structs:
             own = {name: value for name, value in values.items() if name in part.__struct_fields__}
-            merged.append(msgspec.convert(msgspec.to_builtins(part) | own, type(part)))
+            try:
+                merged.append(msgspec.convert(msgspec.to_builtins(part) | own, type(part)))
+            except msgspec.ValidationError as error:
+                raise SwitchError(str(error)) from None
         for part, new in zip(self._structs, merged, strict=True):
             for name in part.__struct_fields__:
                 setattr(part, name, getattr(new, name))
@@ -70,11 +78,11 @@ class SwitchBoard:
 
 
 def read_switch(text: str) -> tuple[str, Any]:
-    """`name=value` as a switch: the value is JSON where it is JSON, else text. ValueError without a `=`."""
+    """`name=value` as a switch: the value is JSON where it is JSON, else text. SwitchError without a `=`."""
     name, equals, value = text.partition("=")
     if not equals:
         msg = f"a switch is NAME=VALUE, not {text!r}"
-        raise ValueError(msg)
+        raise SwitchError(msg)
     try:
         return name, msgspec.json.decode(value.encode())
     except msgspec.DecodeError:

@@ -105,6 +105,12 @@ def test_a_taken_port_is_an_error_and_no_ready_line() -> None:
     assert (process.returncode, output) == (1, "")
 
 
+def test_a_switch_that_no_system_has_is_an_error_and_no_ready_line() -> None:
+    process = start_process("--port", 0, "--orders", 0, "--switch", "nobody_knows=1")
+    output, _ = process.communicate(timeout=20)
+    assert (process.returncode, output) == (2, "")
+
+
 def test_handed_out_sandboxes_are_separate_and_fresh(sandbox: SandboxFactory) -> None:
     one, other = sandbox(), sandbox()
     assert one.base_url != other.base_url

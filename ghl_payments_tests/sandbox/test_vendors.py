@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import msgspec
 import pytest
+from click.testing import CliRunner
 
-from ghl_payments.domain.sandbox_identity import sandbox_identity, sandbox_targets
+from ghl_payments.cli import main
+from ghl_payments.domain.diff_kinds import KIND_BY_NAME
+from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, sandbox_identity, sandbox_targets
+from ghl_payments.sandbox.codec import decode, encode
 from ghl_payments.sandbox.limits import scaled
-from ghl_payments.sandbox.switches import SwitchBoard, Switches, read_switch
+from ghl_payments.sandbox.server import build_stores
+from ghl_payments.sandbox.stores import Stores
+from ghl_payments.sandbox.switches import SwitchBoard, SwitchError, Switches, read_switch
 from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments_tests.conftest import SandboxFactory
 
@@ -63,7 +72,7 @@ def test_a_switch_is_set_where_it_belongs_and_reset_goes_back_to_the_start(board
 @pytest.mark.parametrize("wrong", [{"toy_colour": 1}, {"toy_size": "big"}])
 def test_a_wrong_switch_changes_nothing(board: SwitchBoard, wrong: dict[str, object]) -> None:
     before = board.shown()
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(SwitchError, match="toy_"):
         board.update({"halo_bare_arrays": True} | wrong)
     assert board.shown() == before
 
@@ -81,3 +90,62 @@ def test_a_sandbox_keeps_the_switches_it_was_started_with_over_a_reset(sandbox: 
     running.switches(ghl_not_found=404)
     running.reset()
     assert running.control("GET", "/switches")["ghl_not_found"] == 400
+
+
+@pytest.mark.parametrize(("words", "said"), [("toy_size", "NAME=VALUE"), ("toy_size=1", "ghl_not_found")])
+def test_a_wrong_switch_on_the_command_line_is_one_line_that_says_what_there_is(words: str, said: str) -> None:
+    result = CliRunner().invoke(main, ["sandbox", "--port", "0", "--orders", "0", "--switch", words])
+    assert result.exit_code == 2
+    assert said in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_fault_of_a_system_that_is_not_there_is_refused(sandbox: SandboxFactory) -> None:
+    running = sandbox()
+    answer = running.http.post("/_sandbox/faults", json={"fault": "status", "system": "nowhere"})
+    assert answer.status_code == 400
+    assert all(name in answer.json()["error"] for name in vendor_modules())
+    for name in vendor_modules():
+        assert running.fault("status", system=name)["system"] == name
+
+
+@cache
+def _stores(seed: int) -> Stores:
+    return build_stores(seed, 200, "scaled", DEFAULT_NOW)
+
+
+def _key(seed: int, name: str) -> list[dict[str, Any]]:
+    return [row for row in decode(_stores(seed).answer_key or b"[]") if row["system"] == name]
+
+
+@pytest.mark.parametrize("name", vendor_modules())
+def test_a_part_of_the_state_can_be_loaded_again(name: str) -> None:
+    vendor = _stores(3).vendors[name]
+    part = vendor.dump()
+    vendor_again = build_stores(3, 0, "scaled", DEFAULT_NOW)
+    vendor_again.load({name: decode(part)})
+    assert vendor_again.vendors[name].dump() == part
+
+
+@pytest.mark.parametrize("name", [name for name, module in vendor_modules().items() if module.judge])
+def test_a_seeded_world_breaks_something_in_every_system_it_fills(name: str) -> None:
+    kinds = {row["kind"] for row in _key(3, name)}
+    assert kinds - {"not_representable", "pending"}
+    assert kinds <= KIND_BY_NAME.keys()
+
+
+@pytest.mark.parametrize("name", vendor_modules())
+def test_the_same_seed_gives_the_same_part_and_another_seed_another(name: str) -> None:
+    again = build_stores(3, 200, "scaled", DEFAULT_NOW)
+    assert again.vendors[name].dump() == _stores(3).vendors[name].dump()
+    assert encode([row for row in decode(again.answer_key or b"[]") if row["system"] == name]) == encode(_key(3, name))
+    module = vendor_modules()[name]
+    if module.judge is not None:
+        assert _stores(4).vendors[name].dump() != _stores(3).vendors[name].dump()
+
+
+def test_environment_variables_of_systems_are_their_own() -> None:
+    variables = [
+        variable for module in vendor_modules().values() for variable, _ in module.secrets(sandbox_identity()).values()
+    ]
+    assert len(variables) == len(set(variables))
