@@ -12,7 +12,7 @@ from pathlib import Path
 from ghl_payments_tests.running_sandbox import ROOT
 
 
-def start(folder: Path, *words: str, ignoring_sigint: bool = False) -> subprocess.Popen[str]:
+def start(folder: Path, *words: str, ignoring_sigint: bool = False, stdin: int | None = None) -> subprocess.Popen[str]:
     """`ghl-payments WORDS` in `folder` without any setting of this process, stderr mixed into stdout.
 
     With `ignoring_sigint` SIGINT is ignored from the start, as a shell's `&` does.
@@ -23,7 +23,7 @@ def start(folder: Path, *words: str, ignoring_sigint: bool = False) -> subproces
     own = {name: text for name, text in os.environ.items() if not name.startswith(("GHL_", "HALO_", "DAGSTER_"))}
     environment = own | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=folder, env=environment, text=True, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 

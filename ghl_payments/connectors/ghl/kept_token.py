@@ -46,6 +46,7 @@ class KeptToken(ABC):
         self._token: StoredToken | None = None
         self._turn = asyncio.Lock()
         self._failure: tuple[float, ApiError] | None = None
+        self._told: ApiError | None = None
         self._refused_at: float | None = None
 
     async def header(self, http: HttpClient) -> str | None:
@@ -58,9 +59,12 @@ class KeptToken(ABC):
             return self._token
         try:
             return await self._current(http, is_due)
-        except ApiError:
+        except ApiError as error:
             if self._token is None or time.time() >= self._token.expires_at - _LAST_SECONDS:
                 raise
+            if error is not self._told:
+                self._told = error
+                log.warning("GHL token of %s is not replaced yet, the old one still works. %s", self._key, error.remedy)
             return self._token
 
     async def refresh(self, http: HttpClient, refused: str | None) -> None:
@@ -91,7 +95,6 @@ class KeptToken(ABC):
                 self._token = await self._replaced(http, stale)
             except ApiError as error:
                 self._failure = (time.monotonic(), error)
-                log.warning("GHL token of %s: %s", self._key, error.remedy)
                 raise
             self._failure = None
             return self._token
