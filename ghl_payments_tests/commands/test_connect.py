@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import socket
 import subprocess
 import threading
@@ -14,13 +15,14 @@ import httpx
 import msgspec
 import pytest
 
-from ghl_payments.commands.consent import Report, run_connect
-from ghl_payments.connections import SettingsError
+from ghl_payments.commands.consent import Report, run_connect, wanted_scopes
+from ghl_payments.connections import SettingsError, read_connections
+from ghl_payments.connectors.ghl.oauth_api import AGENCY_SCOPE
 from ghl_payments.transport.errors import OutcomeUnknown
 from ghl_payments_tests.commands.support import run, start
 from ghl_payments_tests.conftest import SandboxFactory
 from ghl_payments_tests.connectors.oauth_support import SCOPES, Shop, shop
-from ghl_payments_tests.running_sandbox import RunningSandbox
+from ghl_payments_tests.running_sandbox import ROOT, RunningSandbox
 
 REDIRECT = "https://shop.example.com/callback"
 
@@ -273,3 +275,14 @@ def test_a_token_file_that_cannot_be_used_is_told_as_a_setting(box: RunningSandb
     installed.path.chmod(0o644)
     with pytest.raises(SettingsError, match="chmod 600"):
         connect(installed, box.oauth_code(installed.location_id, SCOPES))
+
+
+def test_the_page_about_it_shows_settings_that_are_valid_and_all_scopes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "oauth.md").read_text(encoding="utf-8")
+    example = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)[0]
+    (tmp_path / "connections.yaml").write_text(example, encoding="utf-8")
+    location = read_connections(tmp_path / "connections.yaml").locations[0]
+    assert location.ghl.oauth is not None
+    both = location.model_copy(update={"targets": ["ghl"]})
+    assert [scope for scope in (*wanted_scopes(both), AGENCY_SCOPE) if f"`{scope}`" not in page] == []
+    assert len(page.splitlines()) <= 200
