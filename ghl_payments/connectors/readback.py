@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from ghl_payments.connectors.base import Connector, ReadCertificate
-from ghl_payments.connectors.levels import settle_levels
+from ghl_payments.connectors.levels import settle_levels, use_stored_levels
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents, naive
 from ghl_payments.warehouse.queries import run_text
@@ -58,7 +58,7 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
     with back.warehouse.open() as con:
         done = _read_this_turn(con, back)
     if set(types) <= set(done):
-        return done
+        return done | await _read_more(back, done)
     levels = await settle_levels(
         back.connector, back.warehouse, back.target.connection, back.forced_levels,
         may_write=back.target.policy in ("auto", "review"),
@@ -98,8 +98,39 @@ def _metrics(certificate: ReadCertificate) -> dict[str, Any]:
     }
 
 
-async def _read_keyed(back: ReadBack) -> list[tuple[Path, ReadCertificate]]:
-    """Ask by id for the records of types that the system cannot list; 404 is an answer, anything else leaves a gap."""
+async def _read_more(back: ReadBack, done: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of a connection that another location of this turn has read: the records only this location can ask for by id."""
+    if not back.connector.keyed_types:
+        return {}
+    use_stored_levels(back.connector, back.warehouse, back.target.connection, back.forced_levels)
+    asked_from = datetime.now(UTC)
+    metrics: dict[str, dict[str, Any]] = {}
+    for path, certificate in await _read_keyed(back, since_turn=True):
+        before = done[certificate.record_type]
+        whole = replace(
+            certificate,
+            rows=certificate.rows + int(before["rows"]),
+            unique_ids=certificate.unique_ids + int(before["rows"]),
+            pages=certificate.pages + int(before["pages"]),
+        )
+        with back.warehouse.open() as con:
+            load_documents(con, path, back.target.connection, asked_from, listed_from=asked_from)
+            con.execute(
+                "update actual.reads set rows = ?, unique_ids = ?, pages = ?, complete = complete and ?, reason = ? "
+                "where connection = ? and record_type = ?",
+                [whole.rows, whole.unique_ids, whole.pages, whole.complete, whole.reason, back.target.connection,
+                 whole.record_type],
+            )  # fmt: skip
+            derive_actual(con, back.target, [whole.record_type])
+        metrics[whole.record_type] = _metrics(whole)
+    return metrics
+
+
+async def _read_keyed(back: ReadBack, *, since_turn: bool = False) -> list[tuple[Path, ReadCertificate]]:
+    """Ask by id for the records of types that the system cannot list; 404 is an answer, anything else leaves a gap.
+
+    With `since_turn` what this turn has asked for already is left out.
+    """
     if not back.connector.keyed_types or back.keys_sql is None:
         return []
     with back.warehouse.open() as con:
@@ -110,9 +141,15 @@ async def _read_keyed(back: ReadBack) -> list[tuple[Path, ReadCertificate]]:
             con, back.keys_sql.read_text(encoding="utf-8"), {"connection": back.target.connection},
             step=f"{back.target.system}/keys.sql",
         )  # fmt: skip
+        known = con.execute(
+            "select d.record_type, d.native_id from actual.documents as d inner join actual.reads as r "
+            "on r.connection = d.connection and r.record_type = d.record_type and d.read_at >= r.read_at "
+            "where d.connection = ? and ?", [back.target.connection, since_turn],
+        ).fetchall()  # fmt: skip
+    rows = sorted({(row[0], str(row[1])) for row in rows} - set(known))
     read = []
     for record_type in back.connector.keyed_types:
-        ids = sorted({str(row[1]) for row in rows if row[0] == record_type})
+        ids = [native_id for name, native_id in rows if name == record_type]
         path = back.file(record_type)
         logger.info("%s %s: asking for %d records by id", back.target.connection, record_type, len(ids))
         answers = await back.connector.read_details(record_type, ids, path)

@@ -15,6 +15,7 @@ from ghl_payments.connectors.registry import TargetSystem, access_to, describe_t
 from ghl_payments.defs.checks import contract_result, contract_spec
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import Turn, explained, turn_of
+from ghl_payments.domain.streams import LIST_STREAMS
 from ghl_payments.warehouse.queries import dicts
 
 
@@ -54,11 +55,17 @@ def actual_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str])
 
 
 def _read_before(system: TargetSystem) -> list[dg.AssetKey]:
-    """What GHL should be given is known once the other systems' deliveries are."""
-    if system.name != "ghl":
+    """What must be known before a system can be asked for records that it cannot list.
+
+    That is what GHL lists, and for GHL itself the deliveries that the other systems know.
+    """
+    if not system.keyed_types:
         return []
-    others = [other for other in target_systems().values() if other.name != "ghl"]
-    return [dg.AssetKey(["actual", f"{other.name}_{name}"]) for other in others for name in other.record_types]
+    others = [other for other in target_systems().values() if system.name == "ghl" and other.name != "ghl"]
+    return [
+        *(dg.AssetKey(["raw", stream]) for stream in LIST_STREAMS),
+        *(dg.AssetKey(["actual", f"{other.name}_{name}"]) for other in others for name in other.record_types),
+    ]
 
 
 def _result(
