@@ -23,10 +23,10 @@ Body = dict[str, Any]
 PERSON = {"email": "email", "first_name": "first_name", "last_name": "last_name", "phone": "phone1"}
 """Canonical field of a contact -> its property; written when the contact is created, never afterwards."""
 
+DATES = ("anniversary", "birthday", *(f"date{n}" for n in range(1, 6)))
 OWN_FIELDS = (
-    "email", "sms", "first_name", "last_name", "anniversary", "birthday", "city", "fax", "phone1", "phone2", "street",
-    "zip_code", *(f"ext{n}" for n in range(1, 26)), *(f"num{n}" for n in range(1, 6)),
-    *(f"date{n}" for n in range(1, 6)),
+    "email", "sms", "first_name", "last_name", "city", "fax", "phone1", "phone2", "street", "zip_code", *DATES,
+    *(f"ext{n}" for n in range(1, 26)), *(f"num{n}" for n in range(1, 6)),
 )  # fmt: skip
 """Everything of a contact that may be written back as it was read; its subscription is not among it."""
 

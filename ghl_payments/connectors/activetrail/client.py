@@ -96,13 +96,14 @@ class ActiveTrailClient:
         """A page of a group's contacts in all their states."""
         return await self._list(f"/api/groups/{quote(group_id, safe='')}/members", page_no, size, window, {}, priority)
 
-    async def search(self, text: str, *, page_no: int = 1, priority: Priority = "fresh") -> Page:
+    async def search(self, text: str, page_no: int) -> Page:
         """A page of the account's contacts that a free text search finds; check every row."""
-        return await self._list("/api/contacts", page_no, PAGE_SIZE, EVER, {"SearchTerm": text}, priority)
+        return await self._list("/api/contacts", page_no, PAGE_SIZE, EVER, {"SearchTerm": text}, "fresh")
 
     async def unmapped(self) -> Page:
-        """One contact without an external id: whether the account has external ids at all."""
-        return await self._list("/api/external/unmapped", 1, 1, EVER, {}, "fresh")
+        """One contact without an external id; NotFound where the account has no external ids at all."""
+        params: dict[str, str | int] = {"CustomerStates": "ALL", "Page": 1, "Limit": 1}
+        return await self._http.read("/api/external/unmapped", _page, params=params, priority="fresh")
 
     async def groups(self, page_no: int, name: str) -> Page:
         """A page of groups that a search for a name finds."""

@@ -76,16 +76,16 @@ class ActiveTrailConnector:
         slots = await probes.probe_slots(self._client, self._options)
         found["slots"] = Level("own" if slots.told and not slots.foreign else "in_doubt", slots.evidence)
         group_id = await self._group.find()
-        own = await probes.own_contact(self._client, self._options, group_id) if group_id else None
-        if group_id:
-            found |= await probes.probe_members(self._client, group_id)
+        told, members = await probes.probe_members(self._client, group_id) if group_id else ({}, ())
+        found |= told
+        own = probes.own_contact(self._options, members)
         pair = await probes.probe_pair(self._client, self._options, own)
         if own is not None or pair.level == "none":
             found["external_pair"] = pair
         if not may_write:
             found["contact_update"] = Level("whole", "not tried, as nothing may be written")
-        elif own is not None:
-            found["contact_update"] = await probes.probe_update(self._client, self._options, own)
+        elif (level := await probes.probe_update(self._client, self._options, members)) is not None:
+            found["contact_update"] = level
         return found
 
     def use_levels(self, levels: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ghl_payments.connectors.activetrail.client import EVER, ActiveTrailClient, Window
-from ghl_payments.connectors.activetrail.shapes import EMPTY, Page
+from ghl_payments.connectors.activetrail.shapes import EMPTY, Doc, Page
 from ghl_payments.transport.budget import Priority
 from ghl_payments.transport.concurrency import in_order
 from ghl_payments.transport.errors import Rejected, SchemaDrift, Transient, Unreachable, Unreadable
@@ -151,6 +151,17 @@ def _halves(window: Window) -> tuple[Window, ...]:
 def first_page(levels: Mapping[str, str]) -> int:
     """Where a listing begins at the level in force."""
     return 1 if levels["page_base"] == "one" else 0
+
+
+async def search(client: ActiveTrailClient, text: str, first: int) -> list[Doc]:
+    """The first contacts that a free text search finds, wherever its pages begin; check every row."""
+    if first == 1:
+        return list((await client.search(text, 1)).rows)
+    try:
+        zeroth = (await client.search(text, 0)).rows
+    except Rejected:
+        zeroth = ()
+    return [*zeroth, *(await client.search(text, 1)).rows]
 
 
 async def is_one_based(client: ActiveTrailClient, group_id: str) -> tuple[bool, str] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ghl_payments.connectors.activetrail.bodies import Body, refusal
 from ghl_payments.connectors.activetrail.client import ActiveTrailClient
-from ghl_payments.connectors.activetrail.members import MemberList, first_page
+from ghl_payments.connectors.activetrail.members import MemberList, first_page, search
 from ghl_payments.connectors.activetrail.options import Options
 from ghl_payments.connectors.activetrail.shapes import Doc, Page, id_text, slot_text
 from ghl_payments.connectors.base import DesiredRecord
@@ -96,7 +96,7 @@ class People:
             wanted = same(who.get(name))
             if not wanted:
                 continue
-            rows = (await self._client.search(str(who[name]))).rows
+            rows = await search(self._client, str(who[name]), first_page(self._levels))
             hits = [row for row in rows if same(row.get(name)) == wanted and id_text(row.get("id"))]
             if hits:
                 first = min(hits, key=lambda row: int(row["id"]))

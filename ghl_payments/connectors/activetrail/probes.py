@@ -5,9 +5,9 @@ Add a probe for each new capability; a nonsense value must find nothing before a
 
 from __future__ import annotations
 
-from ghl_payments.connectors.activetrail.bodies import OWN_FIELDS, whole_contact
+from ghl_payments.connectors.activetrail.bodies import DATES, whole_contact
 from ghl_payments.connectors.activetrail.client import ActiveTrailClient
-from ghl_payments.connectors.activetrail.members import is_one_based
+from ghl_payments.connectors.activetrail.members import is_one_based, search
 from ghl_payments.connectors.activetrail.options import Options
 from ghl_payments.connectors.activetrail.shapes import Doc, slot_text
 from ghl_payments.connectors.activetrail.slots import SlotCheck, check_labels
@@ -70,34 +70,33 @@ async def probe_slots(client: ActiveTrailClient, options: Options) -> SlotCheck:
         return check_labels(options, None)
 
 
-async def probe_members(client: ActiveTrailClient, group_id: str) -> dict[str, Level]:
-    """What can only be told by contacts of our group; what an empty group leaves open is left out."""
+async def probe_members(client: ActiveTrailClient, group_id: str) -> tuple[dict[str, Level], tuple[Doc, ...]]:
+    """What can only be told by contacts of our group, and the first of them; an empty group leaves it open."""
     based = await is_one_based(client, group_id)
     if based is None:
-        return {}
+        return {}, ()
+    first = 1 if based[0] else 0
     found = {"page_base": Level("one" if based[0] else "zero", based[1])}
-    known = (await client.members(group_id, 1 if based[0] else 0, size=1)).rows
-    if known:
-        found["contact_search"] = await _search(client, known[0])
-    return found
+    rows = (await client.members(group_id, first)).rows
+    if rows:
+        found["contact_search"] = await _search(client, rows[0], first)
+    return found, rows
 
 
-async def own_contact(client: ActiveTrailClient, options: Options, group_id: str) -> Doc | None:
-    """A contact of our group that carries a key of ours, from the first page."""
-    rows = (await client.members(group_id, 1)).rows
-    return next(
-        (row for row in rows if (slot_text(row, options.slot_contact_key) or "").startswith("ghl:contact:")), None
-    )
+def own_contact(options: Options, rows: tuple[Doc, ...]) -> Doc | None:
+    """A contact that carries a key of ours."""
+    slot = options.slot_contact_key
+    return next((row for row in rows if (slot_text(row, slot) or "").startswith("ghl:contact:")), None)
 
 
-async def _search(client: ActiveTrailClient, known: Doc) -> Level:
+async def _search(client: ActiveTrailClient, known: Doc, first: int) -> Level:
     try:
-        if (await client.search(NONSENSE)).rows:
+        if await search(client, NONSENSE, first):
             return Level("none", "a search for nonsense finds contacts, so that it is no search")
         term = known.get("email") or known.get("sms")
         if not term:
             return Level("none", "no contact with an address to search for")
-        hits = (await client.search(str(term))).rows
+        hits = await search(client, str(term), first)
     except _NO as error:
         return Level("none", f"the search is refused ({error.status})")
     if any(hit.get("id") == known.get("id") for hit in hits):
@@ -125,18 +124,26 @@ async def probe_pair(client: ActiveTrailClient, options: Options, own: Doc | Non
     return Level("attach", "a known external id does not find its contact")
 
 
-async def probe_update(client: ActiveTrailClient, options: Options, own: Doc) -> Level:
-    """Write one contact's key over itself and see whether the rest of it survives; if not, put it back."""
-    native_id = str(own["id"])
+async def probe_update(client: ActiveTrailClient, options: Options, rows: tuple[Doc, ...]) -> Level | None:
+    """Write a contact over itself without its billing status, which is ours: whether that survives tells.
+
+    If it does not, it is put back. Only a contact without dates of other people is tried, as dates have no zone and may
+    come back shifted; None when there is none.
+    """
+    slot, own_dates = options.slot_billing_status, set(options.slots.values())
+    foreign = [name for name in DATES if name not in own_dates]
+    ours = (row for row in rows if own_contact(options, (row,)) and slot_text(row, slot))
+    native_id = next((str(row["id"]) for row in ours if not any(row.get(name) for name in foreign)), None)
+    if native_id is None:
+        return None
     before, _ = await client.contact(native_id, priority="fresh")
-    slot = options.slot_contact_key
-    await client.put_contact(native_id, {slot: before.get(slot)})
+    whole = whole_contact(before, {})
+    await client.put_contact(native_id, {name: value for name, value in whole.items() if name != slot})
     after, _ = await client.contact(native_id, priority="fresh")
-    lost = [name for name in OWN_FIELDS if before.get(name) not in (None, "") and after.get(name) != before.get(name)]
-    if not lost:
-        return Level("partial", "a change of one field leaves the others as they were")
-    await client.put_contact(native_id, whole_contact(before, {}))
-    return Level("whole", f"a change of one field changes others ({', '.join(sorted(lost))}); they were put back")
+    if after.get(slot) == before.get(slot):
+        return Level("partial", "a field that is not sent stays as it was")
+    await client.put_contact(native_id, whole)
+    return Level("whole", "a field that is not sent is emptied, so that all are sent")
 
 
 async def still_there(client: ActiveTrailClient) -> bool:
