@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from ghl_payments.connectors.base import Connector, Level
+from ghl_payments.transport.errors import OutcomeUnknown
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import dicts
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 GOOD_FOR = timedelta(days=1)
 """After this a level is found out again: plans and rights change."""
+
+PROBE_TRIES = 4
 
 
 async def settle_levels(
@@ -41,7 +44,7 @@ async def settle_levels(
         known = stored_levels(con, connection, newer_than=None if afresh else datetime.now(UTC) - GOOD_FOR)
     found: dict[str, Level] = {}
     if set(connector.capabilities) - set(forced) - set(known):
-        found = await connector.probe_levels(may_write=may_write)
+        found = await _probed(connector, connection, may_write=may_write)
     found = {name: level for name, level in found.items() if name not in forced}
     found |= {name: Level(level, "forced in connections.yaml") for name, level in forced.items()}
     levels = {name: options[-1] for name, options in connector.capabilities.items()}
@@ -53,6 +56,19 @@ async def settle_levels(
         logger.info("%s: %s is %s (%s)", connection, name, level.level, level.evidence)
     connector.use_levels(levels)
     return levels
+
+
+async def _probed(connector: Connector, connection: str, *, may_write: bool) -> dict[str, Level]:
+    """A probe may write a record of its own; when that answer is lost, it is begun anew.
+
+    Nothing is guessed after the last try: a level decides in which form records are kept.
+    """
+    for _ in range(PROBE_TRIES - 1):
+        try:
+            return await connector.probe_levels(may_write=may_write)
+        except OutcomeUnknown as error:
+            logger.warning("%s: an answer to a probe was lost, it is begun anew: %s", connection, error)
+    return await connector.probe_levels(may_write=may_write)
 
 
 def use_stored_levels(connector: Connector, warehouse: Warehouse, connection: str, forced: Mapping[str, str]) -> None:

@@ -73,7 +73,8 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
         for path, certificate in read:
             is_keyed = certificate.record_type in back.connector.keyed_types
             whole = certificate.record_type if certificate.complete and not is_keyed else None
-            load_documents(con, path, back.target.connection, listed_from, listed_from=listed_from, whole=whole)
+            if path.exists():  # nothing is landed where nothing was asked for
+                load_documents(con, path, back.target.connection, listed_from, listed_from=listed_from, whole=whole)
             _store_certificate(con, back, certificate, listed_from)
             metrics[certificate.record_type] = _metrics(certificate)
             logger.info("%s %s: %d rows", back.target.connection, certificate.record_type, certificate.rows)
@@ -114,7 +115,8 @@ async def _read_more(back: ReadBack, done: Mapping[str, dict[str, Any]]) -> dict
             pages=certificate.pages + int(before["pages"]),
         )
         with back.warehouse.open() as con:
-            load_documents(con, path, back.target.connection, asked_from, listed_from=asked_from)
+            if path.exists():
+                load_documents(con, path, back.target.connection, asked_from, listed_from=asked_from)
             con.execute(
                 "update actual.reads set rows = ?, unique_ids = ?, pages = ?, complete = complete and ?, reason = ? "
                 "where connection = ? and record_type = ?",
@@ -152,7 +154,7 @@ async def _read_keyed(back: ReadBack, *, since_turn: bool = False) -> list[tuple
         ids = [native_id for name, native_id in rows if name == record_type]
         path = back.file(record_type)
         logger.info("%s %s: asking for %d records by id", back.target.connection, record_type, len(ids))
-        answers = await back.connector.read_details(record_type, ids, path)
+        answers = await back.connector.read_details(record_type, ids, path) if ids else {}
         read.append((path, _keyed_certificate(record_type, ids, answers)))
     return read
 

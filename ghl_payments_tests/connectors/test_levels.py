@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ghl_payments.connectors.base import DesiredRecord, Level, Probe, ReadCertificate, WriteAnswer
-from ghl_payments.connectors.levels import GOOD_FOR, settle_levels, use_stored_levels
+from ghl_payments.connectors.levels import GOOD_FOR, PROBE_TRIES, settle_levels, use_stored_levels
+from ghl_payments.transport.errors import OutcomeUnknown
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.queries import dicts
 
@@ -29,9 +30,12 @@ class Choosy:
         self.found = {"search": "filter", "tables": "available"} | found
         self.probes: list[bool] = []
         self.levels: dict[str, str] = {}
+        self.lost = 0
 
     async def probe_levels(self, *, may_write: bool) -> dict[str, Level]:
         self.probes.append(may_write)
+        if len(self.probes) <= self.lost:
+            raise OutcomeUnknown(system="choosy", method="POST", path="/", remedy="Read back.")
         return {name: Level(level, "seen") for name, level in self.found.items()}
 
     def use_levels(self, levels: Mapping[str, str]) -> None:
@@ -120,3 +124,13 @@ def test_a_push_works_at_the_levels_of_the_last_reading_and_asks_nothing(warehou
     use_stored_levels(pushing, warehouse, "c", {"tables": "unavailable"})
     assert pushing.levels == {"search": "scan", "tables": "unavailable"}
     assert pushing.probes == []
+
+
+def test_a_probe_whose_answer_is_lost_is_begun_anew_and_never_guessed(warehouse: Warehouse) -> None:
+    unlucky, hopeless = Choosy(), Choosy()
+    unlucky.lost, hopeless.lost = PROBE_TRIES - 1, PROBE_TRIES
+    with pytest.raises(OutcomeUnknown):
+        settle(hopeless, warehouse)
+    assert stored(warehouse) == {}
+    assert settle(unlucky, warehouse) == {"search": "filter", "tables": "available"}
+    assert (len(hopeless.probes), len(unlucky.probes)) == (PROBE_TRIES, PROBE_TRIES)
