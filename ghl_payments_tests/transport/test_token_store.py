@@ -188,11 +188,13 @@ async def main():
 asyncio.run(main())
 """
 WRITE = """
-import sys
+import sys, time
 from pathlib import Path
 from ghl_payments.transport.token_store import StoredToken, TokenStore
 store, me = TokenStore(Path(sys.argv[1])), sys.argv[2]
 print("started", flush=True)
+while not Path(sys.argv[4]).exists():
+    time.sleep(0.001)
 n = 0
 while n < int(sys.argv[3]):
     n += 1
@@ -223,18 +225,20 @@ def test_the_end_of_a_process_ends_its_turn(store: TokenStore) -> None:
     process.communicate()
 
 
-def test_processes_that_write_at_once_lose_nothing_of_each_other(store: TokenStore) -> None:
-    writers = [child(WRITE, store.path, name, 30) for name in ("a", "b", "c")]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+def test_processes_that_write_at_once_lose_nothing_of_each_other(store: TokenStore, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    writers = [child(WRITE, store.path, name, 30, go) for name in ("a", "b", "c")]
+    go.touch()
     for writer in writers:
-        writer.communicate()
+        writer.communicate(timeout=60)
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert [getattr(store.get(name), "expires_at", None) for name in ("a", "b", "c")] == [30, 30, 30]
 
 
 def test_a_kill_at_any_moment_leaves_a_whole_file(store: TokenStore) -> None:
     store.put("steady", TOKEN)
     for n in range(8):
-        writer = child(WRITE, store.path, "busy", 1_000_000)
+        writer = child(WRITE, store.path, "busy", 1_000_000, store.path)
         time.sleep(0.02 + n * 0.013)
         writer.kill()
         writer.communicate()
