@@ -31,6 +31,11 @@ IDENTITY = ("location_id", "live", "system", "record_type", "key", "kind", "clas
 DETAIL = ("amount_minor", "currency", "fields", "native_ids")
 
 
+FOLLOWING = {"tracking", "fulfillments", "ship_status", "ship_date", "ghl_tracking", "ghl_fulfillments",
+             "ghl_fulfillment_status", "ghl_shipped_at", "fulfillment_status"}  # fmt: skip
+"""Fields that change with a fulfillment."""
+
+
 class Loop:
     """One installation; `sandbox` is the world it works on, `env` its settings, `folder` its working directory."""
 
@@ -64,13 +69,14 @@ class Loop:
         back = ("fulfillment", "provider")
         key = self.sandbox.answer_key()
         told = {row["key"].rpartition(":")[2] for row in key if row["record_type"] == "fulfillment"}
+        given = {row["key"] for row in key if row["record_type"] == "sales_order" and told & set(row["native_ids"])}
         return [
             row
             for row in key
             if row["location_id"] in locations
             and (row["system"] in systems or (row["system"] == "ghl" and row["record_type"] not in back))
-            # What follows in Halo from a delivery does so only where GHL is given it.
-            and ("ghl" in systems or row["kind"] != "field_differs" or not told & set(row["native_ids"]))
+            # What follows from a delivery does so only where GHL is given it.
+            and ("ghl" in systems or row["key"] not in given or not FOLLOWING & set(row["fields"]))
         ]
 
     def edit_connections(self, edit: Callable[[Row], None]) -> None:
