@@ -118,7 +118,7 @@ def _order_fields(books: Ledgers, order: Order, fields: Mapping[str, Any], curre
         "status": "2" if over else "1" if won else "0",
         "ghl_status": fields["status"],
         "ghl_payment_status": order.payment_status,
-        "ghl_subscription_status": fields["subscription_status"],
+        "ghl_subscription_status": fields["subscription_status"].lstrip(","),  # one without a status says nothing
         "ghl_fulfillment_status": fields["ship_status"],
         "ghl_fulfillments": fields["fulfillments"],
         "open_date": _day(order.created),

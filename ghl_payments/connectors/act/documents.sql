@@ -10,27 +10,66 @@ select
 from actual.documents
 where connection = $connection;
 
-create or replace temp macro act_members(j) as
-    from_json(case when json_type(j) = 'OBJECT' then j end, '"MAP(VARCHAR, VARCHAR)"');
-create or replace temp macro act_member(m, n) as
-    list_extract(list_filter(map_entries(m), lambda e: lower(e.key) = n), 1).value;
--- The members of ours by our own names.
-create or replace temp macro act_ours(m, fields) as map_from_entries(list_transform(
-    fields, lambda f: {k: f.field, v: blank_to_null(act_member(m, f.name))}
-));
 -- The object inside a history's details, which Act! may show as markup.
 create or replace temp macro act_details(t) as list_transform([regexp_extract(
     replace(replace(replace(replace(replace(
         regexp_replace(t, '<[^>]*>', '', 'g'), '&quot;', '"'), '&#34;', '"'), '&lt;', '<'), '&gt;', '>'), '&amp;', '&'
     ), '\{.*\}', 0, 's'
 )], lambda x: case when json_valid(x) then x::json end)[1];
-create or replace temp macro act_key(t, kind) as case when regexp_full_match(t, 'ghl:' || kind || ':.+') then t end;
+create or replace temp macro act_key(t, kind) as
+    case when starts_with(t, 'ghl:' || kind || ':') and length(t) > length(kind) + 5 then t end;
 
-create or replace temp table act_names as
-select (doc ->> '$.owner') as owner, list({field: (doc ->> '$.field'), name: lower(doc ->> '$.name')}) as fields
+-- Where each record keeps its members of ours, and whose names they have there.
+create or replace temp table act_places as
+select
+    record_type, native_id, read_at, doc,
+    case
+        when record_type = 'contact' then 'contact'
+        when json_type(doc -> '$.customFields') = 'OBJECT' then 'opportunity'
+        when (doc ->> '$.regarding') is not null then 'history' else record_type
+    end as kept_as,
+    case
+        when record_type = 'contact' or json_type(doc -> '$.customFields') = 'OBJECT' then (doc -> '$.customFields')
+        when (doc ->> '$.regarding') is not null then coalesce(act_details(doc ->> '$.details'), '{}'::json)
+        else doc
+    end as members
 from act_documents
-where record_type = 'field' and present and (doc ->> '$.name') is not null
-group by (doc ->> '$.owner');
+where record_type in ('contact', 'opportunity', 'subscription', 'payment') and present;
+
+-- The names of ours under which records show them: as `field` documents tell, in the case that most records have.
+create or replace temp table act_names as
+with told as (
+    select (doc ->> '$.owner') as owner, (doc ->> '$.field') as field, (doc ->> '$.name') as name
+    from act_documents where record_type = 'field' and present and (doc ->> '$.name') is not null
+),
+
+shown as (
+    select kept_as, name, count(*) as times
+    from (select kept_as, unnest(json_keys(members)) as name from act_places where json_type(members) = 'OBJECT')
+    group by all
+)
+
+select t.owner, t.field, coalesce(arg_max(s.name, (s.times, s.name)), any_value(t.name)) as name
+from told as t
+left join shown as s on s.kept_as = t.owner and lower(s.name) = lower(t.name)
+group by t.owner, t.field;
+
+-- As session variables they are constants, so that all members of a document are taken out of it at once.
+set variable act_fields = (
+    select map_from_entries(list({k: owner, v: fields}))
+    from (select owner, list(field order by field) as fields from act_names group by owner)
+);
+set variable act_paths = (
+    select map_from_entries(list({k: owner, v: paths})) from (
+        select owner, list('$."' || name || '"' order by field) as paths from act_names group by owner
+    )
+);
+create or replace temp macro act_texts(members, paths) as
+    list_transform(json_extract_string(members, paths), lambda t: blank_to_null(t));
+create or replace temp macro act_own(members, owner) as map(
+    coalesce(getvariable('act_fields')[owner], []::varchar[]),
+    act_texts(members, coalesce(getvariable('act_paths')[owner], []::varchar[]))
+);
 
 -- What a record should be, for amounts compared with the decimals of the currency it should have, so that a wrong
 -- currency is one difference only; what stands in the target is stated with the decimals of its own.
@@ -41,10 +80,9 @@ where d.connection = $connection and d.representable;
 
 create or replace temp table act_contact_records as
 with named as (
-    select d.native_id, d.doc, d.read_at, act_ours(act_members(d.doc -> '$.customFields'), n.fields) as custom
-    from act_documents as d
-    left join act_names as n on n.owner = 'contact'
-    where d.record_type = 'contact' and d.present
+    select native_id, doc, read_at, act_own(members, 'contact') as custom
+    from act_places
+    where record_type = 'contact'
 ),
 
 located as (
@@ -77,28 +115,20 @@ group by l.record_type, l.native_id;
 
 -- Records of all other types in one shape: `custom` holds our fields by our names, however the record is kept.
 create or replace temp table act_kept as
-with opened as (
-    select
-        d.record_type, d.native_id, d.doc, d.read_at,
-        case
-            when json_type(d.doc -> '$.customFields') = 'OBJECT' then 'opportunity'
-            when (d.doc ->> '$.regarding') is not null then 'history' else d.record_type
-        end as kept_as
-    from act_documents as d
-    where d.record_type in ('opportunity', 'subscription', 'payment') and d.present
-),
-
-named as (
-    select o.*, case o.kept_as
-        when 'opportunity' then act_ours(act_members(o.doc -> '$.customFields'), n.fields)
-        when 'history' then map_concat(
-            coalesce(act_members(act_details(o.doc ->> '$.details')), map {}::map(varchar, varchar)),
-            map {'ghl_key': (o.doc ->> '$.regarding')}
+with named as (
+    select *, case kept_as
+        when 'opportunity' then act_own(members, 'opportunity')
+        when 'payment' then act_own(members, 'payment')
+        when 'subscription' then act_own(members, 'subscription')
+        else map(
+            ['amount', 'currency', 'refunded', 'status', 'paid_at', 'reference', 'ghl_location', 'ghl_key'],
+            act_texts(members, [
+                '$.amount', '$.currency', '$.refunded', '$.status', '$.paid_at', '$.reference', '$.location'
+            ]) || [(doc ->> '$.regarding')]
         )
-        else act_ours(act_members(o.doc), n.fields)
     end as fields
-    from opened as o
-    left join act_names as n on n.owner = o.kept_as
+    from act_places
+    where record_type <> 'contact'
 ),
 
 keyed as (
@@ -117,7 +147,7 @@ keyed as (
             act_key(case when kept_as = 'opportunity' then (doc ->> '$.sourceId') end, kind),
             act_key(fields['ghl_key'], kind)
         ], lambda k: k is not null), 1) as key,
-        blank_to_null(coalesce(fields['ghl_location'], fields['location'])) as place
+        fields['ghl_location'] as place
     from (
         select *, case record_type when 'opportunity' then 'order' when 'payment' then 'txn' else 'sub' end as kind
         from named
