@@ -213,15 +213,21 @@ def _members(state: Document) -> list[Document]:
 def _slot_values(doc: Document) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, slot in SLOTS.items():
-        value = doc.get(slot)
-        found[name] = (value or "")[:10] if slot.startswith("date") else value
+        found[name] = _read(doc.get(slot), is_date=slot.startswith("date"))
     return found
 
 
+def _read(value: Any, *, is_date: bool = False) -> Any:
+    """A value as it is compared: texts without blanks around them, dates as days, the calendar's first day as none."""
+    if is_date:
+        day = (value or "")[:10]
+        return None if day == "0001-01-01" else day
+    return value.strip(" ") if isinstance(value, str) else value
+
+
 def _held_order(doc: Document) -> HeldRecord:
-    fields = {name: doc.get(place) for name, place in ORDER_PLACES.items()}
-    fields["purchase_date"] = (fields["purchase_date"] or "")[:10]
-    code = str(doc.get("ext2") or "").upper()
+    fields = {name: _read(doc.get(place), is_date=place == "purchaseDate") for name, place in ORDER_PLACES.items()}
+    code = str(fields["currency"] or "").upper()
     currency = code if code in CURRENCY_EXPONENTS else None
     fields["total"] = doc.get("totalAmount")
     return HeldRecord(doc["orderId"], None, currency, fields, readable=is_number(doc.get("totalAmount")))
