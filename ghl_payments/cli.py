@@ -24,10 +24,14 @@ from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DE
 from ghl_payments.settings import Settings, load_settings
 
 
-def _known_connection(settings: Settings, connection: str) -> None:
-    if connection not in settings.connections:
-        msg = f"no connection {connection!r}; known: {', '.join(settings.connections)}"
+def _accounts(settings: Settings, connection: str) -> list[str]:
+    """The names that a connection has in the warehouse: GHL as a target is one for each location."""
+    known = [*settings.connections, *(c.name for place in settings.locations for c in settings.targets(place))]
+    named = [name for name in dict.fromkeys(known) if connection in (name, name.partition("/")[0])]
+    if not named:
+        msg = f"no connection {connection!r}; known: {', '.join(dict.fromkeys(known))}"
         raise SettingsError(msg)
+    return named
 
 
 @click.group()
@@ -206,9 +210,9 @@ def retry(connection: str, change_id: str | None) -> int:
     from ghl_payments.warehouse import outbox
 
     settings = load_settings()
-    _known_connection(settings, connection)
+    names = _accounts(settings, connection)
     with open_warehouse(settings).open() as con:
-        ids = outbox.retry(con, connection, change_id, as_of=datetime.now(UTC))
+        ids = [i for name in names for i in outbox.retry(con, name, change_id, as_of=datetime.now(UTC))]
     click.echo(f"{len(ids)} refused changes on {connection} will be planned anew by the next run")
     return FINE
 
@@ -222,11 +226,11 @@ def release(connection: str) -> int:
     from ghl_payments.warehouse import outbox
 
     settings: Settings = load_settings()
-    _known_connection(settings, connection)
+    names = _accounts(settings, connection)
     with open_warehouse(settings).open() as con:
-        released = outbox.release(con, connection, as_of=datetime.now(UTC))
-    for brake, record_type in released:
-        click.echo(f"released {brake} on {connection} {record_type}")
+        released = [(name, *row) for name in names for row in outbox.release(con, name, as_of=datetime.now(UTC))]
+    for name, brake, record_type in released:
+        click.echo(f"released {brake} on {name} {record_type}")
     if not released:
         click.echo(f"no active brake on {connection}")
     return FINE

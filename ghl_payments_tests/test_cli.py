@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from ghl_payments.cli import main
+from ghl_payments.defs.turn import open_warehouse
+from ghl_payments.settings import load_settings
 from ghl_payments_tests.commands.support import run
 from ghl_payments_tests.conftest import SandboxFactory
 
@@ -35,6 +38,27 @@ def test_help_names_every_command_with_a_sentence() -> None:
     for name, command in main.commands.items():
         assert f"  {name} " in said
         assert command.help
+
+
+@pytest.mark.parametrize("named", ["ghl/{}", "ghl"])
+def test_a_brake_on_ghl_as_a_locations_target_is_released_under_the_name_that_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({})
+    place = settings.locations[0].id
+    with open_warehouse(settings).open() as con:
+        con.execute(
+            "insert into outbox.brakes values (?, 'empty_answer', 'provider', 'why', 0, 3, true, null, now()::timestamp)",
+            [f"ghl/{place}"],
+        )
+    env = {name: None for name in os.environ if name.startswith("GHL_")}
+    said = CliRunner().invoke(main, ["release", "--connection", named.format(place)], env=env)
+    assert (said.exit_code, said.output) == (0, f"released empty_answer on ghl/{place} provider\n")
+    unknown = CliRunner().invoke(main, ["release", "--connection", "ghl/nowhere"], env=env)
+    assert unknown.exit_code == 2
+    assert "known: ghl, " in unknown.output
+    assert f"ghl/{place}" in unknown.output
 
 
 @pytest.mark.parametrize("words", [("status",), ("diffs", "--json"), ("changes",)])
