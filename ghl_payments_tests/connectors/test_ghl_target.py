@@ -116,6 +116,17 @@ def test_the_customer_is_mailed_only_when_the_option_says_so(shop: RunningSandbo
     assert body["trackings"] == [{"trackingNumber": "T1"}]
 
 
+@pytest.mark.parametrize("marks", [{"markAsTest": True}, {"liveMode": False}])
+def test_nothing_is_sent_for_an_order_that_has_become_a_test_since_it_was_planned(
+    shop: RunningSandbox, marks: dict[str, bool]
+) -> None:
+    state = ghl_state(orders=[order(1, "2026-10-01T00:00:00.000Z", items=[item("p1", 2)], **marks)])
+    shop.put_state(state)
+    with pytest.raises(errors.Rejected, match="test mode"):
+        create(shop, parcel())
+    assert shop.effects() == []
+
+
 def test_any_2xx_is_an_answer(shop: RunningSandbox) -> None:
     shop.switches(ghl_write_status=201)
     assert create(shop, parcel()).status == 201

@@ -93,6 +93,12 @@ def open_items(order: Mapping[str, Any], fulfillments: Iterable[Mapping[str, Any
     return {price_id: units for price_id, units in left.items() if units > 0}
 
 
+def is_live(order: Mapping[str, Any]) -> bool:
+    """Whether an order's detail says that it is no test, by either of the two marks that GHL has for one."""
+    live, test = (str(order.get(name)).lower() == "true" for name in ("liveMode", "markAsTest"))
+    return live and not test
+
+
 def capped(wanted: Quantities, left: Quantities) -> Quantities:
     """What is wanted, never more than is left of each price; nothing at all of prices that are not left."""
     most = {price_id: min(units, left.get(price_id, Decimal(0))) for price_id, units in wanted.items()}

@@ -18,6 +18,7 @@ from ghl_payments.connectors.ghl.bodies import (
     capped,
     fulfillment_body,
     fulfillment_ids,
+    is_live,
     open_items,
     parcel_of,
     provider_body,
@@ -181,6 +182,8 @@ class GhlTarget:
             return WriteAnswer(f"{parcel.order_id}/{known[0]}", 200)
         order = decode((await self._client.order(parcel.order_id, priority="fresh")).body)
         path = _FULFILLMENTS.format(id=parcel.order_id)
+        if not is_live(order):
+            raise refusal(record, path, "its order is in test mode.")
         try:
             items = capped(parcel.items, open_items(order, done))
         except InvalidOperation:
