@@ -103,9 +103,8 @@ def derive_actual(con: duckdb.DuckDBPyConnection, target: Target, record_types: 
     build_actual(con, target.mapping, wanted, connection=target.connection, live=target.live)
     if has_table(con, f"{target.system}_deliveries"):
         text = sql("actual/deliveries").replace("TARGET_deliveries", f"{target.system}_deliveries")
-        run_text(
-            con, text, {"connection": target.connection, "system": target.system}, step="sql/actual/deliveries.sql"
-        )
+        keys = {"connection": target.connection, "system": target.system, "live": target.live}
+        run_text(con, text, keys, step="sql/actual/deliveries.sql")
 
 
 def derive_desired(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str) -> dict[str, int]:
@@ -118,6 +117,14 @@ def derive_desired(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], lo
             con, target.mapping, connection=target.connection, live=target.live, location_id=location_id
         )
     return counts
+
+
+def forget_deliveries(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str) -> None:
+    """Drop what was told by connections that are no targets of the location any more, or are switched off."""
+    con.execute(
+        "delete from actual.deliveries where location_id = ? and not list_contains(?::varchar[], connection)",
+        [location_id, [target.connection for target in targets]],
+    )
 
 
 def store_declared_providers(con: duckdb.DuckDBPyConnection, rows: Sequence[Pairs[str, str]]) -> None:

@@ -101,6 +101,26 @@ def test_a_preview_writes_nothing_and_says_what_it_would(told: Loop) -> None:
     assert (diff["kind"], diff["amount_minor"]) == ("missing_in_target", None)
 
 
+def test_what_was_planned_in_a_preview_and_sent_later_still_comes_back_to_halo_in_the_turn_that_sends_it(
+    told: Loop,
+) -> None:
+    told.edit_connections(lambda document: with_ghl(document, policy="preview"))
+    told.good_turn()
+    told.edit_connections(with_ghl)
+    told.good_turn()
+    only_one_parcel(told)
+
+
+def test_what_a_system_said_before_it_was_switched_off_reaches_ghl_no_more(told: Loop) -> None:
+    told.edit_connections(lambda document: with_ghl(document, policy="preview"))
+    told.good_turn()
+    told.edit_connections(with_ghl)
+    told.edit_connections(lambda document: document["connections"]["halo"].update(policy="off"))
+    told.good_turn()
+    assert fulfillments(told) == []
+    assert told.diffs(system="ghl", record_type="fulfillment", state="open") == []
+
+
 def test_a_provider_that_a_private_token_may_not_create_is_refused_and_holds_nothing_up(told: Loop) -> None:
     provider = {"unique_name": "easy-direct", "title": "Easy", "provider": "nmi", "description": "Cards",
                 "image_url": "https://example.com/a.png"}  # fmt: skip

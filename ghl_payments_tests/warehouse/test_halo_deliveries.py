@@ -56,6 +56,12 @@ def test_a_field_that_is_emptied_again_takes_the_delivery_back(desk: Desk) -> No
     assert deliveries(desk, sales_order(7, **{THEIRS: ""}), delivery_tracking_field=THEIRS) == []
 
 
+def test_what_a_test_account_says_is_no_delivery_of_the_live_order_whose_key_it_copied(desk: Desk) -> None:
+    assert len(deliveries(desk, sales_order(7, **{THEIRS: "T1"}), delivery_tracking_field=THEIRS)) == 1
+    reconcile.derive_actual(desk.con, replace(desk.halo, live=False))
+    assert desk.rows("actual.deliveries") == []
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

@@ -4,6 +4,7 @@ A new system's push comes from its connector; nothing is listed here.
 """
 
 import asyncio
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -32,12 +33,13 @@ def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -
     def push(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         turn = turn_of(context)
         connections = [c for c in turn.settings.targets(turn.location) if c.system == system.name]
+        started = datetime.now(UTC)
         with explained():
             results = {c.name: asyncio.run(_push(turn, system, c)) for c in connections}
             moved = any(r.sent or r.verdicts for r in results.values())
             if moved and system.name == "ghl":
                 # What GHL was just given changes what the other systems should hold, still in this turn.
-                read_ghl_again(turn, [c.name for c in connections])
+                read_ghl_again(turn, [c.name for c in connections], started)
             counts = reconcile_settled(turn) if moved else {}
             if moved and system.name == "ghl":
                 plan_all(turn)

@@ -6,13 +6,14 @@ Extend it when a further reading has to follow a comparison; the comparisons the
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from ghl_payments.connectors.ghl.connect import connect_ghl
 from ghl_payments.connectors.ghl.extract import Extraction, extract_details, extract_list, extract_named_details
 from ghl_payments.connectors.registry import describe_targets
 from ghl_payments.defs.staging.tables import UPSTREAM as STAGING
 from ghl_payments.defs.turn import Turn
+from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import run
 from ghl_payments.warehouse.reconcile import derive_desired, find_invariants, reconcile_invariants, reconcile_target
 from ghl_payments.warehouse.validate import stage
@@ -58,15 +59,19 @@ def reconcile_settled(turn: Turn) -> dict[str, dict[str, int]]:
     return counts
 
 
-def read_ghl_again(turn: Turn, connections: Sequence[str]) -> None:
-    """Read the orders that a push to GHL touched, with their fulfillments and details, and derive all from them."""
+def read_ghl_again(turn: Turn, connections: Sequence[str], since: datetime) -> None:
+    """Read the orders that a push to GHL touched since then, with fulfillments and details, and derive all from them.
+
+    Whenever those changes were planned: under a preview or a brake that was a turn before.
+    """
     with turn.warehouse.open() as con:
         rows = con.execute(
             "select distinct o.order_id, date_trunc('month', o.created_at)::date from outbox.changes as c "
             "inner join staging.orders as o on o.location_id = c.location_id "
             "and o.order_id = split_part(c.native_id, '/', 1) "
-            "where c.turn_id = ? and list_contains(?, c.connection) and c.native_id is not null",
-            [turn.turn_id, list(connections)],
+            "where list_contains(?, c.connection) and c.location_id = ? and exists (select 1 from outbox.attempts as a "
+            "where a.change_id = c.change_id and a.attempted_at >= ?)",
+            [list(connections), turn.location.id, naive(since)],
         ).fetchall()
     asyncio.run(_read_orders(turn, [row[0] for row in rows], sorted({row[1] for row in rows})))
     stage_again(turn)

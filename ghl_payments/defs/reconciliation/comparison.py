@@ -14,7 +14,12 @@ from ghl_payments.defs.raw.details import actual_keys
 from ghl_payments.defs.reconciliation.again import reconcile_settled
 from ghl_payments.defs.staging.tables import UPSTREAM as STAGING
 from ghl_payments.defs.turn import Turn, explained, turn_of
-from ghl_payments.warehouse.reconcile import derive_desired, find_invariants, store_declared_providers
+from ghl_payments.warehouse.reconcile import (
+    derive_desired,
+    find_invariants,
+    forget_deliveries,
+    store_declared_providers,
+)
 
 _STAGING = [dg.AssetKey(["staging", table]) for table in STAGING]
 
@@ -55,7 +60,9 @@ def comparison() -> dg.Definitions:
         turn = turn_of(context)
         with explained(), turn.warehouse.open() as con:
             store_declared_providers(con, declared_providers(turn.settings))
-            counts = derive_desired(con, describe_targets(turn.settings, turn.location), turn.location.id)
+            targets = describe_targets(turn.settings, turn.location)
+            forget_deliveries(con, targets, turn.location.id)
+            counts = derive_desired(con, targets, turn.location.id)
         return _result(turn, "desired", sum(counts.values()), by_connection=dg.MetadataValue.json(counts))
 
     @dg.asset(
