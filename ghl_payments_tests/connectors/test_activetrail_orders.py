@@ -101,8 +101,11 @@ def test_an_order_whose_contact_is_not_at_hand_can_still_be_corrected(box: Runni
     create(box, order())
     update(box, order(parent=None, total="1500"))
     assert (held(box)["totalAmount"], held(box)["email"]) == (Decimal("15.00"), "ann@example.com")
+    update(box, order(parent=None, contact_id="C2"))
+    assert (held(box)["externalId"], held(box)["email"]) == ("C2", "ann@example.com")
+    hold(box, orders=[], contacts=[native()], **own_group(1))
     with pytest.raises(errors.Rejected, match="needs a contact"):
-        update(box, order(parent=None, contact_id="C2"))
+        create(box, order(parent=None))
 
 
 def test_an_order_that_is_ours_already_is_written_over_and_not_twice(box: RunningSandbox) -> None:

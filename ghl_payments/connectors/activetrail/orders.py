@@ -76,7 +76,9 @@ class OrderDesk:
             whose = f"names location {place}" if place else "names no location, so that it was not written from here"
             raise bodies.refusal(record, f"the order is there already and {whose}; it is left as it is.")
         same_person = slot_text(existing, "externalid") == record.fields.get("contact_id")
-        body = bodies.order_body(record, self._options, None if same_person else await self._contact(record))
+        # A contact that is doubled or in the bin is for a person to sort out; the rest of the order need not wait.
+        keeps_address = same_person or "contact" not in record.parents
+        body = bodies.order_body(record, self._options, None if keeps_address else await self._contact(record))
         return WriteAnswer(order_id, await self._client.put_order(order_id, bodies.put_body(existing, body)))
 
     async def _contact(self, record: DesiredRecord) -> Doc:
