@@ -134,7 +134,7 @@ def test_columns_are_found_whatever_the_case_of_their_names(desk: Desk) -> None:
     path = desk.land(({"kind": "list", "record_type": "payment"}, [shouted]))
     load_documents(desk.con, path, "act", desk.tick(), whole="payment")
     reconcile.derive_actual(desk.con, desk.halo)
-    [found] = desk.rows("actual.records", "record_type = 'payment'")
+    found = desk.row("actual.records", "record_type = 'payment'")
     assert (found["key"], found["amount_minor"], found["currency"]) == ("ghl:txn:t1", 10_050, "USD")
 
 
@@ -202,7 +202,7 @@ def test_missing_custom_fields_make_everything_unrepresentable_and_say_so(desk: 
     assert all("custom fields" in row["reason"] for row in rows)
 
 
-VALUES = {
+VALUES: dict[str, tuple[Any, ...]] = {
     "amount": (None, Decimal("100.5"), Decimal("7.004"), 12, "n/a"),
     "refunded": (None, Decimal("0.5"), 0),
     "currency": ("EUR", "usd", None),

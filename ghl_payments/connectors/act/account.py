@@ -32,7 +32,10 @@ class ActAccount:
         self.name = name
         self.options = options
         self.levels: dict[str, str] = {}
+        self.by_email: dict[str, list[str]] | None = None
+        """Contacts without a key of ours by e-mail address, where addresses cannot be searched for."""
         self._form: Form | None = None
+        self._may_create = options.create_missing
         self._lock = asyncio.Lock()
         self.use_levels({})
 
@@ -85,12 +88,13 @@ class ActAccount:
     async def writing_form(self, record: DesiredRecord) -> Form:
         """The form with the fields that a record needs, created if they may be; Rejected names those lacking."""
         form = await self.form()
-        if form.directory.missing and self.options.create_missing:
+        if form.directory.missing and self._may_create:
             async with self._lock:
                 try:
                     await create_fields(self.client, self.options, form.directory.missing)
                 except (Forbidden, NotFound, Rejected) as error:
                     logger.warning("%s: fields cannot be created: %s", self.name, error)
+                self._may_create = False  # once in a connector's life is enough, whatever came of it
                 self._form = None
             form = await self.form()
         lacking = [spec for spec in form.directory.missing if spec.owner == form.owner(record.record_type)]

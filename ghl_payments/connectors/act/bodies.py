@@ -5,6 +5,7 @@ Add a member here when the mapping writes one more; requests belong to `connecto
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -170,7 +171,10 @@ def _merge_history(entity: Entity, record: DesiredRecord, names: set[str]) -> No
 
 def read_details(text: object) -> Entity:
     """The JSON object inside a history's details, which Act! may have wrapped into markup; empty when there is none."""
-    if not isinstance(text, str) or "{" not in text:
+    if not isinstance(text, str):
+        return {}
+    text = re.sub(r"<[^>]*>", "", text)
+    if "{" not in text:
         return {}
     inner = text[text.index("{") : text.rindex("}") + 1] if "}" in text else ""
     for mark, character in (("&quot;", '"'), ("&#34;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):

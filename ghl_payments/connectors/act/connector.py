@@ -187,8 +187,9 @@ class ActConnector:
             except Unreachable:
                 raise
             except (Transient, SchemaDrift) as error:
-                failed = error.status if error.status is not None and error.status >= 400 else 0
-                return _Document(native_id, failed, None), error
+                # A 404 of some other page is no proof of absence, so it must not be noted as one.
+                told = error.status if error.status is not None and error.status >= 400 else 0
+                return _Document(native_id, 0 if told == 404 else told, None), error
 
         async with aclosing(in_order(native_ids, one, self._concurrency)) as answers:
             async for document, error in answers:

@@ -12,7 +12,7 @@ from ghl_payments.connectors.act.client import ActClient, Entity
 from ghl_payments.connectors.act.fields import RECORD_TYPES, SPECS, Directory, FieldSpec, json_name, label_of, needed
 from ghl_payments.connectors.act.odata import Query
 from ghl_payments.connectors.act.options import ActOptions
-from ghl_payments.transport.errors import Conflict, Forbidden, NotFound, Rejected
+from ghl_payments.transport.errors import Conflict, Forbidden, NotFound, Rejected, SchemaDrift
 from ghl_payments.transport.jsontext import decode
 
 PATHS = {"contact": "contacts", "opportunity": "opportunities"}
@@ -99,7 +99,7 @@ async def _sample(client: ActClient, path: str) -> Entity:
     """Any one record, for the names it shows."""
     try:
         page = await client.page(path, Query(top=1), priority="fresh")
-    except (NotFound, Rejected):
+    except (NotFound, Rejected, SchemaDrift):
         return {}
     first: Entity = decode(page.rows[0].raw) if page.rows else {}
     return first

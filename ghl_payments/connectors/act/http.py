@@ -79,7 +79,8 @@ class ActHttp(HttpClient):
             if now - self._doubted_at > SIGN_IN_DOUBT_SECONDS:
                 self._doubted_at = now
                 return Unauthorised(system=call.system, method=call.method, path=call.path, status=500)
-        kind, remedy = _kind(response, told)
+        # What a write did before it ended in a 500 is not told by its words.
+        kind, remedy = _kind(response, told if call.idempotent or response.status < 500 else "")
         return kind(system=call.system, method=call.method, path=call.path, status=response.status, remedy=remedy)
 
     async def _send(self, call: Call, reservation: Reservation | None) -> tuple[Response, str | None]:

@@ -77,7 +77,7 @@ async def _orders(account: ActAccount, form: Form, *, may_write: bool) -> dict[s
     if not may_write:
         example = await probes.example_of(client, keys)
         return {"order_search": await probes.order_search(client, keys, example), "opportunity_put": put}
-    await probes.remove_leftovers(client)
+    await probes.remove_leftovers(client, keys)
     key, names = probes.probe_key(), form.directory.names
     custom = {names["opportunity", "ghl_key"]: key} if ("opportunity", "ghl_key") in names else {}
     body = {"name": probes.TEST_NAME, "source": account.options.source, "sourceId": key, "status": 3,
@@ -92,6 +92,8 @@ async def _orders(account: ActAccount, form: Form, *, may_write: bool) -> dict[s
 
 async def _payments(account: ActAccount, form: Form, *, may_write: bool) -> Level:
     client, keys = account.client, account.keys("payment", form)
+    if may_write and form.tables and keys.searchable:
+        await probes.remove_leftovers(client, keys)
     example = await probes.example_of(client, keys)
     if example is not None or not may_write or not form.tables or not keys.searchable:
         return await probes.field_search(client, keys, "column", example)

@@ -14,7 +14,10 @@ from ghl_payments.connectors.act.shapes import ListPage, ListRow
 from ghl_payments.transport.errors import NotFound, Rejected, SchemaDrift, Transient, Unreachable, Unreadable
 
 MAX_STANDSTILLS = 3
-"""Pages in a row that bring nothing new and are not empty, before paging is given up."""
+"""How often paging by position starts over, because pages do not follow each other, before it is given up."""
+
+ROUNDING = timedelta(seconds=1)
+"""How far what a row shows as its last edit may be from what the database compares."""
 
 Fetch = Callable[[Query], Awaitable[ListPage]]
 Take = Callable[[Sequence[ListRow], bool], None]
@@ -69,14 +72,14 @@ async def list_all(fetch: Fetch, take: Take, *, where: str | None = None) -> Lis
 
 
 async def _by_edited(fetch: Fetch, take: Take, result: ListPass, where: str | None) -> None:
-    """Ascending by `edited`, each page beginning at the second in which the one before ended.
+    """Ascending by `edited`, each page beginning shortly before the second in which the one before ended.
 
-    A record that is edited meanwhile moves to the end and is read again; none is skipped. Only within one second do
+    A record that is edited meanwhile moves to the end and is read again; none is skipped. Only within that time do
     pages go on by position.
     """
     start: datetime | None = None
     while True:
-        bound = since("edited", start) if start is not None else None
+        bound = since("edited", start - ROUNDING) if start is not None else None
         query = Query(all_of([where, bound]), "edited asc,id asc")
         page = await fetch(query)
         _check_order(page, start)
@@ -84,17 +87,18 @@ async def _by_edited(fetch: Fetch, take: Take, result: ListPass, where: str | No
         if not page.rows:
             return
         end = _second(page.rows[-1])
-        if start is not None and end <= start:
-            start = await _rest_of_second(fetch, take, result, query, page)
-            if start is None:
-                return
-        else:
+        if start is None or end > start:
             start = end
+            continue
+        start = await _rest_of_second(fetch, take, result, query, page, start)
+        if start is None:
+            return
 
 
-async def _rest_of_second(fetch: Fetch, take: Take, result: ListPass, query: Query, page: ListPage) -> datetime | None:
-    """Go on by position until a page ends in a later second (returned) or there is nothing more (None)."""
-    start = _second(page.rows[-1])
+async def _rest_of_second(
+    fetch: Fetch, take: Take, result: ListPass, query: Query, page: ListPage, start: datetime
+) -> datetime | None:
+    """Go on by position until a page ends later than in the second `start` (returned) or there is no more (None)."""
     position = Position()
     position.advance(page)
     while True:
@@ -106,8 +110,8 @@ async def _rest_of_second(fetch: Fetch, take: Take, result: ListPass, query: Que
                 return None
         elif not page.rows:
             return None
-        elif _second(page.rows[-1]) > start:
-            return _second(page.rows[-1])
+        elif (end := _second(page.rows[-1])) > start:
+            return end
 
 
 async def _by_position(fetch: Fetch, take: Take, result: ListPass, where: str | None) -> None:
@@ -130,18 +134,21 @@ class Position:
         self.next_skip = 0
         self._standstills = 0
         self._anchor: str | None = None
+        self._passed: str | None = None
 
     def advance(self, page: ListPage) -> bool:
         """Take a page; False when it does not begin where the one before ended, and paging starts over."""
         first = page.rows[0].id if page.rows else None
-        if self._anchor is not None and first != self._anchor:
+        strayed = self._anchor is not None and first != self._anchor
+        if strayed or (self._passed is not None and first == self._passed):
             self._standstills += 1
-            self.next_skip, self._anchor = 0, None
+            self.next_skip, self._anchor, self._passed = 0, None, None
             return False
         # A page of one row cannot overlap and still go on.
         overlap = 1 if len(page.rows) > 1 else 0
         self.next_skip += len(page.rows) - overlap
-        self._anchor = page.rows[-1].id if overlap else None
+        last = page.rows[-1].id if page.rows else None
+        self._anchor, self._passed = (last, None) if overlap else (None, last)
         return True
 
     def lost(self, result: ListPass) -> bool:
@@ -160,8 +167,8 @@ def _second(row: ListRow) -> datetime:
 
 
 def _check_order(page: ListPage, start: datetime | None) -> None:
-    """Rows must ascend by `edited`, from the second asked for on."""
-    last = start - timedelta(seconds=1) if start is not None else None
+    """Rows must ascend by `edited`, from what was asked for on."""
+    last = start - ROUNDING if start is not None else None
     for row in page.rows:
         second = _second(row)
         if last is not None and second < last:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from ghl_payments.connectors.act.client import CURRENCIES, ActClient, Entity
-from ghl_payments.connectors.act.odata import Query, equals
+from ghl_payments.connectors.act.odata import Query, equals, starts_with
 from ghl_payments.connectors.act.search import Keys, criteria, dynamic_column, filtered
 from ghl_payments.connectors.base import Level
 from ghl_payments.domain.money import CURRENCY_EXPONENTS
-from ghl_payments.transport.errors import Forbidden, NotFound, Rejected, SchemaDrift, Transient, Unreachable
+from ghl_payments.transport.errors import ApiError, Forbidden, NotFound, Rejected, SchemaDrift, Transient, Unreachable
 from ghl_payments.transport.jsontext import decode
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,9 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
 
 TEST_NAME = "ghl_payments connection test"
 """The opportunity that a probe makes and removes again; one left over is removed the next time."""
+
+TEST_KEYS = "ghl:probe:"
+"""How the keys of test records begin; no mapping takes them for those of GHL."""
 
 NONSENSE = "ghl:probe:no-such-record"
 
@@ -114,16 +117,30 @@ def _held_by(keys: Keys) -> Held:
 
 async def example_of(client: ActClient, keys: Keys) -> Entity | None:
     """A record of ours among the newest and the oldest of a collection."""
+    async for entity in _newest_and_oldest(client, keys):
+        if keys.keys(entity) and not _is_test(entity, keys):
+            return entity
+    return None
+
+
+async def _newest_and_oldest(client: ActClient, keys: Keys) -> AsyncIterator[Entity]:
+    """What may be ours among them; nothing where the collection cannot be read."""
     for order in ("created desc,id asc", "created asc,id asc"):
         try:
             page = await client.page(keys.path, Query(order=order), priority="fresh")
         except _UNABLE:
-            return None
+            return
         for row in page.rows:
-            if b"ghl:" in row.raw and keys.keys(entity := decode(row.raw)):
-                found: Entity = entity
-                return found
-    return None
+            if b"ghl:" in row.raw or TEST_NAME.encode() in row.raw:
+                yield decode(row.raw)
+
+
+def _is_test(row: Entity, keys: Keys) -> bool:
+    """Whether a record was made by a probe: its keys are all a probe's, or it has none and the test's name."""
+    held = keys.keys(row)
+    if held:
+        return all(key.startswith(TEST_KEYS) for key in held)
+    return row.get("name") == TEST_NAME and not row.get("sourceId")
 
 
 async def database_currency(client: ActClient) -> Level:
@@ -185,8 +202,14 @@ class TestRecord:
             return await self._client.entity(self._path, self._id)
         except _UNABLE:
             return None
+        except ApiError:
+            await self._remove()  # a context that was not entered is not left either
+            raise
 
     async def __aexit__(self, *_: object) -> None:
+        await self._remove()
+
+    async def _remove(self) -> None:
         if self._id is not None:
             try:
                 await self._client.delete(self._path, self._id)
@@ -196,15 +219,19 @@ class TestRecord:
 
 def probe_key() -> str:
     """A key for a test record; no mapping takes it for one of GHL's."""
-    return f"ghl:probe:{uuid.uuid4()}"
+    return f"{TEST_KEYS}{uuid.uuid4()}"
 
 
-async def remove_leftovers(client: ActClient) -> None:
-    """Take away test opportunities of a probe that was cut short."""
+async def remove_leftovers(client: ActClient, keys: Keys) -> None:
+    """Take away test records of a probe that was cut short, by a filter and, where none works, among the newest."""
+    by_name = equals("name", TEST_NAME) if keys.path == "opportunities" else starts_with(keys.odata_name, TEST_KEYS)
     try:
-        left = await filtered(client, "opportunities", equals("name", TEST_NAME))
-        for row in left:
-            if row.get("name") == TEST_NAME and str(row.get("sourceId") or "ghl:probe:").startswith("ghl:probe:"):
-                await client.delete("opportunities", str(row["id"]))
+        left = await filtered(client, keys.path, by_name)
     except _UNABLE:
-        return
+        left = []
+    left += [row async for row in _newest_and_oldest(client, keys)]
+    for native_id in sorted({str(row["id"]) for row in left if _is_test(row, keys)}):
+        try:
+            await client.delete(keys.path, native_id)
+        except _UNABLE:
+            logger.warning("act: the test record %s in %s could not be removed; delete it", native_id, keys.path)

@@ -13,9 +13,9 @@ from ghl_payments.connectors.act.bodies import Form, create_body, merge, put_key
 from ghl_payments.connectors.act.client import Entity
 from ghl_payments.connectors.act.odata import equals
 from ghl_payments.connectors.act.products import lines_of, write_products
-from ghl_payments.connectors.act.search import filtered, newest_rows, search_rows
+from ghl_payments.connectors.act.search import Keys, filtered, newest_rows, scan, search_rows
 from ghl_payments.connectors.base import DesiredRecord, WriteAnswer
-from ghl_payments.transport.errors import ApiError
+from ghl_payments.transport.errors import ApiError, Rejected
 
 logger = logging.getLogger(__name__)
 
@@ -71,18 +71,42 @@ async def _adopted(account: ActAccount, record: DesiredRecord, form: Form) -> Wr
     if not email:
         return None
     client, keys = account.client, account.keys("contact", form)
-    found: dict[str, Entity] = {}
-    for text in dict.fromkeys((email, email.casefold())):
-        rows = await filtered(client, "contacts", equals("emailAddress", text))
-        found |= {str(r["id"]): r for r in rows if str(r.get("emailAddress")).casefold() == email.casefold()}
-    free = [native_id for native_id, row in sorted(found.items()) if not keys.keys(row)]
+    free = await _unkeyed(account, email, keys)
     if len(free) > 1:
         raise refusal(record, f"{len(free)} contacts in Act! have its e-mail address; merge them first.")
     if not free:
         return None
     entity = await client.entity("contacts", free[0])
+    if keys.keys(entity):
+        return None  # somebody of the same address has taken it meanwhile
     put_key(entity, record, form)
     return await client.put("contacts", free[0], writable(entity))
+
+
+async def _unkeyed(account: ActAccount, email: str, keys: Keys) -> list[str]:
+    """Contacts with an e-mail address that carry no key; all are read once where addresses cannot be searched for."""
+    client, wanted = account.client, email.casefold()
+    found: dict[str, Entity] = {}
+    try:
+        for text in dict.fromkeys((email, wanted)):
+            found |= {str(row["id"]): row for row in await filtered(client, "contacts", equals("emailAddress", text))}
+        honoured = all(_address(row) == wanted for row in found.values())
+    except Rejected:
+        honoured = False
+    if honoured:
+        return [native_id for native_id, row in sorted(found.items()) if not keys.keys(row)]
+    if account.by_email is None:
+        rows = await scan(client, "contacts", lambda _: True)
+        account.by_email = {}
+        for row in rows:
+            if not keys.keys(row):
+                account.by_email.setdefault(_address(row), []).append(str(row["id"]))
+    return sorted(account.by_email.get(wanted, []))
+
+
+def _address(contact: Entity) -> str:
+    address = contact.get("emailAddress")
+    return address.casefold() if isinstance(address, str) else ""
 
 
 async def _add_products(account: ActAccount, opportunity_id: str, record: DesiredRecord) -> None:
