@@ -24,6 +24,8 @@ GOOD_FOR = timedelta(days=1)
 
 PROBE_TRIES = 4
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 async def settle_levels(
     connector: Connector,
@@ -32,26 +34,30 @@ async def settle_levels(
     forced: Mapping[str, str],
     *,
     may_write: bool,
-    afresh: bool = False,
 ) -> dict[str, str]:
     """Probe what is not known or too old, store it, and put the connector to work at the levels in force.
 
-    Forced levels win over probed ones and are not probed. Returns the levels in force by capability.
+    Forced levels win over probed ones and are not probed. What a probe leaves open stays as it was found out last, else
+    at its safest level, until a later probe says more. Returns the levels in force by capability.
     """
     if not connector.capabilities:
         return {}
     with warehouse.open() as con:
-        known = stored_levels(con, connection, newer_than=None if afresh else datetime.now(UTC) - GOOD_FOR)
+        known = stored_levels(con, connection, newer_than=None)
+        recent = stored_levels(con, connection, newer_than=datetime.now(UTC) - GOOD_FOR)
     found: dict[str, Level] = {}
-    if set(connector.capabilities) - set(forced) - set(known):
+    if set(connector.capabilities) - set(forced) - set(recent):
         found = await _probed(connector, connection, may_write=may_write)
     found = {name: level for name, level in found.items() if name not in forced}
     found |= {name: Level(level, "forced in connections.yaml") for name, level in forced.items()}
     levels = {name: options[-1] for name, options in connector.capabilities.items()}
     levels |= {name: level for name, level in known.items() if name in levels}
     levels |= {name: level.level for name, level in found.items()}
+    left_open = {name: Level(level, "not found out yet") for name, level in levels.items() if name not in known}
     with warehouse.open() as con:
-        _store(con, connection, found, forced)
+        # SQL and the push go by what is stored, so that everything in force is, whatever it stands on.
+        _store(con, connection, left_open, {}, at=_LONG_AGO)
+        _store(con, connection, found, forced, at=datetime.now(UTC))
     for name, level in sorted(found.items()):
         logger.info("%s: %s is %s (%s)", connection, name, level.level, level.evidence)
     connector.use_levels(levels)
@@ -92,11 +98,15 @@ def stored_levels(con: duckdb.DuckDBPyConnection, connection: str, *, newer_than
 
 
 def _store(
-    con: duckdb.DuckDBPyConnection, connection: str, levels: Mapping[str, Level], forced: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection,
+    connection: str,
+    levels: Mapping[str, Level],
+    forced: Mapping[str, str],
+    *,
+    at: datetime,
 ) -> None:
-    now = naive(datetime.now(UTC))
     for name, level in levels.items():
         con.execute(
             "insert or replace into ops.capabilities values (?, ?, ?, ?, ?, ?)",
-            [connection, name, level.level, level.evidence, name in forced, now],
+            [connection, name, level.level, level.evidence, name in forced, naive(at)],
         )

@@ -118,6 +118,27 @@ def test_what_a_probe_says_nothing_of_is_at_its_safest_level(warehouse: Warehous
     assert settle(connector, warehouse)["search"] == "scan"
 
 
+def test_what_a_later_probe_leaves_open_stays_as_it_was_in_the_connector_and_in_sql_alike(warehouse: Warehouse) -> None:
+    settle(Choosy(), warehouse)
+    with warehouse.open() as con:
+        con.execute("update ops.capabilities set probed_at = probed_at - ?::interval", [GOOD_FOR * 2])
+    silent = Choosy()
+    del silent.found["search"]
+    assert settle(silent, warehouse)["search"] == silent.levels["search"] == "filter"
+    assert stored(warehouse)["search"] == ("filter", False)
+    again = Choosy(search="scan")
+    assert settle(again, warehouse)["search"] == "scan"
+
+
+def test_a_level_that_is_forced_no_more_and_not_found_out_is_stored_at_its_safest(warehouse: Warehouse) -> None:
+    settle(Choosy(), warehouse, {"search": "filter"})
+    silent = Choosy()
+    del silent.found["search"]
+    assert settle(silent, warehouse)["search"] == "scan"
+    assert stored(warehouse)["search"] == ("scan", False)
+    assert settle(Choosy(), warehouse)["search"] == "filter"
+
+
 def test_a_push_works_at_the_levels_of_the_last_reading_and_asks_nothing(warehouse: Warehouse) -> None:
     settle(Choosy(search="scan"), warehouse)
     pushing = Choosy()
