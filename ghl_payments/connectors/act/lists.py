@@ -83,6 +83,7 @@ async def _by_edited(fetch: Fetch, take: Take, result: ListPass, where: str | No
         query = Query(all_of([where, bound]), "edited asc,id asc")
         page = await fetch(query)
         _check_order(page, start)
+        _check_overlap(page, start)
         result.new_rows(page, take)
         if not page.rows:
             return
@@ -174,3 +175,12 @@ def _check_order(page: ListPage, start: datetime | None) -> None:
         if last is not None and second < last:
             raise _NotHonouredError
         last = second
+
+
+def _check_overlap(page: ListPage, start: datetime | None) -> None:
+    """The record in whose second a page begins must be on it: else the bound means another time than was meant.
+
+    One that was edited or removed meanwhile looks the same; reading by position then costs time, but misses nothing.
+    """
+    if start is not None and (not page.rows or _second(page.rows[0]) > start):
+        raise _NotHonouredError
