@@ -29,6 +29,8 @@ from ghl_payments.transport.outage import OutageGuard
 
 CONTACT, ORDER = "contact", "commerce_order"
 
+UNCOUNTED = "; the account does not count them, so that a limit on its pages would not show"
+
 
 @dataclass(frozen=True, slots=True)
 class _Document:
@@ -119,7 +121,8 @@ class ActiveTrailConnector:
                     attempts=attempts,
                     complete=passed.reason is None,
                     reason=passed.reason,
-                    limits=f"only contacts of the group {self._options.group!r} are listed; others are not looked at",
+                    limits=f"only contacts of the group {self._options.group!r} are listed; others are not looked at"
+                    + ("" if passed.declared is not None else UNCOUNTED),
                 )
 
     async def read_details(self, record_type: str, native_ids: Iterable[str], landing: Path) -> dict[str, int]:

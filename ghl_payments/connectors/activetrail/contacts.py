@@ -43,10 +43,14 @@ class ContactWriter:
         group_id = await self._group.ensure()
         existing = await self._people.existing(record, who, group_id)
         slots = bodies.own_slots(record, self._options)
-        if existing is None:
-            contact, status = await self._create(group_id, who, slots, record)
-        else:
-            contact, status = await self._adopt(group_id, existing, slots, record)
+        try:
+            if existing is None:
+                contact, status = await self._create(group_id, who, slots, record)
+            else:
+                contact, status = await self._adopt(group_id, existing, slots, record)
+        except OutcomeUnknown:
+            self._people.forget()
+            raise
         self._people.remember({**contact, **slots})
         native_id = str(contact["id"])
         await self._attach_pair(native_id, record)

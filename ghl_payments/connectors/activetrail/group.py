@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ghl_payments.connectors.activetrail.client import PAGE_SIZE, SYSTEM, ActiveTrailClient
+from ghl_payments.connectors.activetrail.client import SYSTEM, ActiveTrailClient
 from ghl_payments.connectors.activetrail.shapes import EMPTY, Page, id_text
 from ghl_payments.transport.errors import OutcomeUnknown, Rejected, Transient
 
@@ -56,7 +56,8 @@ class OwnGroup:
         for page_no in range(MAX_PAGES):
             page = await self._page(page_no)
             hits.update(str(id_text(row.get("id"))) for row in page.rows if row.get("name") == self._name)
-            if page_no > 0 and (len(page.rows) < PAGE_SIZE or seen.issuperset(page.ids)):
+            # Page 1 may be page 0 once more, and is then no sign of the end.
+            if seen.issuperset(page.ids) and (page_no > 1 or (page_no == 1 and not page.rows)):
                 break
             seen.update(page.ids)
         return min(hits, key=lambda text: (len(text), text), default=None)

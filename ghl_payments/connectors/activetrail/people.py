@@ -64,6 +64,10 @@ class People:
         if self._index is not None:
             self._index.add(contact)
 
+    def forget(self) -> None:
+        """What a write did is not known: the group is read again before anybody is taken to be missing from it."""
+        self._index = None
+
     async def _by_pair(self, record: DesiredRecord) -> Doc | None:
         if self._levels["external_pair"] != "find":
             return None

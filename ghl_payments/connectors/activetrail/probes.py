@@ -12,7 +12,7 @@ from ghl_payments.connectors.activetrail.options import Options
 from ghl_payments.connectors.activetrail.shapes import Doc, slot_text
 from ghl_payments.connectors.activetrail.slots import SlotCheck, check_labels
 from ghl_payments.connectors.base import Level
-from ghl_payments.transport.errors import ApiError, Forbidden, NotFound, Rejected, SchemaDrift, Unreadable
+from ghl_payments.transport.errors import Forbidden, NotFound, Rejected, SchemaDrift, Unreadable
 
 CAPABILITIES: dict[str, tuple[str, ...]] = {
     "commerce": ("available", "unavailable"),
@@ -138,17 +138,20 @@ async def probe_update(client: ActiveTrailClient, options: Options, rows: tuple[
         return None
     before, _ = await client.contact(native_id, priority="fresh")
     whole = whole_contact(before, {})
-    await client.put_contact(native_id, {name: value for name, value in whole.items() if name != slot})
-    after, _ = await client.contact(native_id, priority="fresh")
-    if after.get(slot) == before.get(slot):
-        return Level("partial", "a field that is not sent stays as it was")
-    await client.put_contact(native_id, whole)
+    try:
+        await client.put_contact(native_id, {name: value for name, value in whole.items() if name != slot})
+        after, _ = await client.contact(native_id, priority="fresh")
+        if after.get(slot) == before.get(slot):
+            return Level("partial", "a field that is not sent stays as it was")
+        await client.put_contact(native_id, whole)
+    except _NO as error:
+        return Level("whole", f"contact {native_id} could not be written over itself ({error.status}), all are sent")
     return Level("whole", "a field that is not sent is emptied, so that all are sent")
 
 
 async def still_there(client: ActiveTrailClient) -> bool:
-    """Whether the commerce area still answers, so that a 404 is about an order and not about the account's plan."""
-    try:
-        return (await probe_commerce(client))["commerce"].level == "available"
-    except ApiError:
-        return False
+    """Whether the commerce area still answers, so that a 404 is about an order and not about the account's plan.
+
+    Raises what says nothing about the plan: a refused token, an outage, a limit.
+    """
+    return (await probe_commerce(client))["commerce"].level == "available"
