@@ -40,28 +40,35 @@ def effects_on_records(loop: Loop) -> list[tuple[str, str]]:
 def test_a_database_in_either_form_is_reported_exactly_as_planted_and_then_converges(
     loop: LoopFactory, words: tuple[str, ...], switches: Any
 ) -> None:
-    world = loop(seed=3, orders=200, targets=("act",), switches=words)
+    world = loop(seed=3, orders=120, targets=("act",), switches=words)
     key = expected(world, switches)
     world.good_turn()
     assert as_key(world.diffs(system="act")) == as_key(key)
-    assert len(key) > 30
+    assert len(key) > 20
     assert set(world.states()) == {"verified"}
     before = effects_on_records(world)
-    assert len(before) > 10
+    assert len(before) > 5
     world.good_turn()
     assert effects_on_records(world) == before
     assert world.open_pushable() == 0
 
 
-def test_an_empty_database_is_filled_completely(loop: LoopFactory) -> None:
-    world = loop(seed=5, orders=40, targets=("act",))
+def test_an_empty_database_is_filled_completely_and_nothing_twice_though_answers_are_lost(loop: LoopFactory) -> None:
+    world = loop(seed=5, orders=30, targets=("act",))
     state = world.sandbox.state()
     state["act"] = {"contacts": [{"fullName": "Native", "emailAddress": "n@example.com"}],
                     "opportunities": [{"name": "Native"}]}  # fmt: skip
     world.sandbox.put_state(state)
+    for path in (".*/custom/entities/GHL_PAYMENT", ".*/contacts"):
+        world.sandbox.fault("lost_reply", system="act", method="POST", path=path, times=2)
+    world.sandbox.fault(
+        "status_after_commit", system="act", method="POST", path=".*/GHL_SUBSCRIPTION", status=502, times=1
+    )
     world.good_turn()
     assert set(world.states()) == {"verified"}
+    kinds = {row["kind"] for row in expected(world, ActSwitches())}
+    assert kinds <= {"not_representable", "unverifiable", "pending"}
+    left = world.sandbox.effects()
     world.good_turn()
     assert world.open_pushable() == 0
-    left = [row["kind"] for row in expected(world, ActSwitches())]
-    assert set(left) <= {"not_representable", "unverifiable", "pending"}
+    assert world.sandbox.effects() == left
