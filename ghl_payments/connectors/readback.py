@@ -61,7 +61,7 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
         return done | await _read_more(back, done)
     levels = await settle_levels(
         back.connector, back.warehouse, back.target.connection, back.forced_levels,
-        may_write=back.target.policy in ("auto", "review"),
+        may_write=back.target.policy == "auto",
     )  # fmt: skip
     # A list counts as read when it was begun: what another run wrote meanwhile, and read back, is newer than it.
     listed_from = datetime.now(UTC)

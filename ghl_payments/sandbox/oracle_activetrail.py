@@ -190,7 +190,7 @@ def read_held(
     held: dict[str, dict[Spot, list[HeldRecord]]] = {location_id: defaultdict(list) for location_id in books}
     gone: dict[str, set[Spot]] = {location_id: set() for location_id in books}
     for doc in _members(state):
-        location, key = doc.get(LOCATION_SLOT), doc.get(KEY_SLOT) or ""
+        location, key = doc.get(LOCATION_SLOT) or "", doc.get(KEY_SLOT) or ""
         if location in books and key.startswith("ghl:contact:"):
             spot = ("contact", ghl_key("contact", str(books[location].canonical(key.rpartition(":")[2]))))
             if doc.get("is_deleted"):

@@ -1,4 +1,4 @@
-"""Defects in a seeded Act! database: records missing, doubled, edited or left over; what follows is worked out elsewhere.
+"""Defects in a seeded Act! database: records missing, doubled, edited or left over; what follows the oracle says.
 
 Add one to `DEFECTS` with the record type it breaks; records are chosen by the world's own random numbers.
 """

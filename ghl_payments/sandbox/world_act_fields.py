@@ -47,8 +47,8 @@ def columns(*, tables: bool) -> list[Doc]:
     if not tables:
         made += [column("Opportunity", name, "Character", length=length) for name, length in _FALLBACK.items()]
         made += [column("Opportunity", name, "DateTime") for name in _FALLBACK_DATES]
-    for table, (texts, numbers, dates) in _TABLES.items() if tables else ():
-        made += [column(table, name, "Character", length=length) for name, length in texts.items()]
+    for table, (columns, numbers, dates) in _TABLES.items() if tables else ():
+        made += [column(table, name, "Character", length=length) for name, length in columns.items()]
         made += [column(table, name, "Decimal", precision=18, scale=4) for name in numbers]
         made += [column(table, name, "DateTime") for name in dates]
     for field in made:

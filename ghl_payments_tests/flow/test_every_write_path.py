@@ -17,15 +17,38 @@ WRITES = [
     ("activetrail", "POST", "/api/external/mapping"),
     ("activetrail", "POST", "/api/commerce/Order"),
     ("activetrail", "PUT", "/api/commerce/Order/.+"),
-    ("act", "POST", "/act.web.api/api/contacts"),
-    ("act", "POST", "/act.web.api/api/opportunities"),
-    ("act", "PUT", "/act.web.api/api/opportunities/[^/]+"),
-    ("act", "POST", "/act.web.api/api/opportunities/[^/]+/products"),
-    ("act", "(PUT|DELETE)", "/act.web.api/api/opportunities/[^/]+/products/[^/]+"),
-    ("act", "POST", "/act.web.api/api/custom/entities/[^/]+"),
-    ("act", "PUT", "/act.web.api/api/custom/entities/[^/]+/[^/]+"),
+    ("act", "POST", "/api/contacts"),
+    ("act", "POST", "/api/opportunities"),
+    ("act", "PUT", "/api/opportunities/[^/]+"),
+    ("act", "POST", "/api/opportunities/[^/]+/products"),
+    ("act", "(PUT|DELETE)", "/api/opportunities/[^/]+/products/[^/]+"),
+    ("act", "POST", "/api/custom/entities/[^/]+"),
+    ("act", "PUT", "/api/custom/entities/[^/]+/[^/]+"),
     ("halo", "POST", "/api/(Client|Users|SalesOrder|Invoice|InvoicePayment)"),
 ]
+
+
+BEST = {
+    "act": {
+        "custom_fields": "ready", "custom_tables": "available", "database_currency": "USD",
+        "opportunity_put": "replaces", "order_search": "source_id", "contact_search": "custom_field",
+        "payment_search": "column",
+    },
+    "activetrail": {
+        "commerce": "available", "unknown_order": "not_found", "external_pair": "find", "page_base": "one",
+        "contact_search": "exact", "contact_update": "whole", "slots": "own",
+    },
+    "halo": {},
+}  # fmt: skip
+"""All known beforehand, so that no probe's write meets the trouble meant for records."""
+
+
+def small_world(loop: LoopFactory, system: str, seed: int, orders: int) -> Loop:
+    """One location of a seeded world with one target."""
+    world = loop(seed=seed, orders=orders, targets=(system,))
+    world.only_first_location()
+    world.edit_connections(lambda document: document["connections"][system].update(capabilities=BEST[system]))
+    return world
 
 
 def once_each(world: Loop) -> None:
@@ -42,11 +65,10 @@ def once_each(world: Loop) -> None:
 def test_lost_answers_of_one_way_of_writing_leave_one_effect_a_change(
     loop: LoopFactory, system: str, method: str, path: str
 ) -> None:
-    world = loop(seed=2, orders=100, targets=(system,))
-    world.only_first_location()
+    world = small_world(loop, system, 7, 200)
     methods = method.strip("()").split("|")
     faults = [
-        world.sandbox.fault("lost_reply", system=system, method=name, path=path, times=4)["id"] for name in methods
+        world.sandbox.fault("lost_reply", system=system, method=name, path=path, times=3)["id"] for name in methods
     ]
     world.good_turn()
     struck = {fault["id"]: fault["struck"] for fault in world.sandbox.control("GET", "/faults")}
@@ -59,14 +81,14 @@ def _arrived(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
     """Claimed and sent, and the system has not done it yet."""
     for method in ("POST", "PUT"):
         sandbox.fault("latency", seconds=20, system=system, method=method, path=RECORDS[system], times=1)
-    return lambda: _struck(sandbox) == 1
+    return lambda: _struck(sandbox) >= 1
 
 
 def _done(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
     """Done, and nobody was told."""
     for method in ("POST", "PUT"):
         sandbox.fault("latency", seconds=20, when="after", system=system, method=method, path=RECORDS[system], times=1)
-    return lambda: _struck(sandbox) == 1 and len(_records(sandbox, system)) >= 1
+    return lambda: _struck(sandbox) >= 1 and len(_records(sandbox, system)) >= 1
 
 
 def _told(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
@@ -78,7 +100,7 @@ def _told(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
 
 RECORDS = {
     "activetrail": r"/api/(groups/\d+/members|contacts/\d+|commerce/Order.*)",
-    "act": "/act.web.api/api/(contacts|opportunities|custom/entities).*",
+    "act": "/api/(contacts|opportunities|custom/entities).*",
     "halo": "/api/(Client|Users|SalesOrder|Invoice|InvoicePayment)",
 }
 
@@ -97,8 +119,7 @@ def _records(sandbox: RunningSandbox, system: str) -> Counter[str]:
 def test_a_run_killed_around_a_write_leaves_one_effect_a_change(
     loop: LoopFactory, system: str, moment: Callable[[RunningSandbox, str], Callable[[], bool]]
 ) -> None:
-    world = loop(seed=2, orders=60, targets=(system,))
-    world.only_first_location()
+    world = small_world(loop, system, 2, 60)
     world.killed_run(moment(world.sandbox, system))
     assert world.sql("select 1 from outbox.changes where state in ('claimed', 'sent')"), "killed too early"
     world.sandbox.clear_faults()

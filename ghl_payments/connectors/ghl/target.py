@@ -31,6 +31,8 @@ from ghl_payments.transport.budget import Priority
 from ghl_payments.transport.concurrency import in_order
 from ghl_payments.transport.errors import (
     ApiError,
+    Forbidden,
+    MissingScope,
     NotFound,
     Rejected,
     SchemaDrift,
@@ -191,7 +193,14 @@ class GhlTarget:
         if not items:
             raise refusal(record, path, "nothing of it is left to fulfil in GHL, and no fulfillment has its tracking.")
         body = fulfillment_body(parcel, items, notify_customer=self._notify_customer)
-        made = await self._client.create_fulfillment(parcel.order_id, body)
+        try:
+            made = await self._client.create_fulfillment(parcel.order_id, body)
+        except (MissingScope, Forbidden) as error:
+            # Reading works, so this is no reason to keep every other system waiting.
+            raise Rejected(
+                system=error.system, method=error.method, path=error.path, status=error.status,
+                remedy=f"{error.remedy} Then `ghl-payments retry --connection ghl`.",
+            ) from None  # fmt: skip
         return WriteAnswer(f"{parcel.order_id}/{made.native_id}", made.status)
 
     async def _create_provider(self, record: DesiredRecord) -> WriteAnswer:
