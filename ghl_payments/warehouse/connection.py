@@ -28,6 +28,20 @@ class ForeignWarehouseError(RuntimeError):
     """The warehouse belongs to other sources."""
 
 
+def _close(con: duckdb.DuckDBPyConnection) -> None:
+    """Close the connection once no worker thread of DuckDB can still hold on to it.
+
+    One that does keeps the instance half alive, and the next connect of this process waits for it in a busy loop, for
+    ever (seen once in some thousand opens with 1.5.6; duckdb/duckdb issue 25965 tells of the loop).
+    """
+    try:
+        con.execute("set threads = 1")
+    except duckdb.Error:
+        logger.warning("DuckDB's worker threads could not be ended before closing.")
+    finally:
+        con.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Warehouse:
     """One DuckDB file with one writer at a time; the operating system frees the lock when a process dies.
@@ -59,7 +73,7 @@ class Warehouse:
             try:
                 yield con
             finally:
-                con.close()
+                _close(con)
         finally:
             lock.release()
 

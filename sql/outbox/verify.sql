@@ -44,7 +44,6 @@ select h.change_id, h.state, h.native_id,
     case
         when h.found is not null and u.change_id is null and not h.lost_key then 'verified'
         when h.state = 'unknown' and (h.found is null or h.operation = 'update') then 'approved'
-        when h.found is null then 'unequal'
         else 'unequal'
     end as verdict,
     case
