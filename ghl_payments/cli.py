@@ -1,4 +1,4 @@
-"""The command line: `ghl-payments demo | dev | sandbox | check | run | status | diffs | changes | release | retry`.
+"""The command line: `ghl-payments --help` lists what there is.
 
 Exit codes: 0 fine, 1 open differences or a failed check, 2 could not tell. What a command does belongs to `commands/`.
 """
@@ -88,6 +88,9 @@ def sandbox(  # noqa: PLR0917 - click passes them by name
         )
     except SwitchError as error:
         msg = f"--switch: {error}"
+        raise SettingsError(msg) from None
+    except OSError as error:
+        msg = f"{host}:{port} cannot be used ({error.strerror or error}); name another with --port, 0 picks a free one"
         raise SettingsError(msg) from None
 
 

@@ -99,7 +99,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(msg)
     else:
         described, sandbox_env = _sandbox_defaults()
-        env = {**sandbox_env, **env}
+        env = {**sandbox_env, **{name: value for name, value in env.items() if value}}
         home = home / "sandbox"
     return _settings(described, env, home)
 

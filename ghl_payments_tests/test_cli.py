@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,13 @@ def test_check_answers_with_one_json_document_and_0_or_1(sandbox: SandboxFactory
 def test_a_clock_for_the_sandbox_that_is_no_instant_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "sandbox", "--port", "0", "--now", "tomorrow")
     assert (done.returncode, "ISO 8601" in done.stdout) == (2, True)
+
+
+def test_a_sandbox_on_a_taken_port_says_so_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run(tmp_path, "sandbox", "--port", str(taken.getsockname()[1]), "--orders", "0")
+    assert (done.returncode, "--port" in done.stdout + done.stderr) == (2, True)
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def nobody_there() -> str:

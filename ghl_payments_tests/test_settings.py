@@ -54,6 +54,13 @@ def test_without_a_connections_file_the_settings_describe_the_bundled_sandbox(tm
     assert settings.warehouse.is_relative_to(tmp_path / "sandbox")
 
 
+def test_empty_variables_do_not_hide_the_bundled_sandboxs_credentials(tmp_path: Path) -> None:
+    settings = load_settings({"GHL_PAYMENTS_HOME": str(tmp_path), "HALO_CLIENT_SECRET": "", "GHL_TOKEN_1": ""})
+    who = sandbox_identity()
+    assert settings.secret("HALO_CLIENT_SECRET").get_secret_value() == who.halo_client_secret
+    assert settings.secret("GHL_TOKEN_1").get_secret_value() == who.locations[0].token
+
+
 def test_places_stand_below_the_home_unless_they_are_named(described: Path, tmp_path: Path) -> None:
     settings = load_settings(environment(described, GHL_PAYMENTS_REPORTS=str(tmp_path / "elsewhere" / "r.duckdb")))
     assert settings.warehouse == tmp_path / "ghl_payments.duckdb"
