@@ -59,7 +59,7 @@ def test_an_empty_database_is_filled_completely_and_nothing_twice_though_answers
     state["act"] = {"contacts": [{"fullName": "Native", "emailAddress": "n@example.com"}],
                     "opportunities": [{"name": "Native"}]}  # fmt: skip
     world.sandbox.put_state(state)
-    for path in (".*/custom/entities/GHL_PAYMENT", ".*/contacts"):
+    for path in (".*/custom/entities/GHL_PAYMENT", ".*/contacts", ".*/opportunities/[^/]+/products"):
         world.sandbox.fault("lost_reply", system="act", method="POST", path=path, times=2)
     world.sandbox.fault(
         "status_after_commit", system="act", method="POST", path=".*/GHL_SUBSCRIPTION", status=502, times=1

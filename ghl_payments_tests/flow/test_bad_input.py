@@ -30,12 +30,13 @@ class Story:
 @pytest.fixture(scope="module")
 def story(sandbox_pool: SandboxPool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Two sound purchases beside one unreadable row of each kind."""
-    options = (7, 0, "scaled")
+    options = (7, 0, "scaled", ())
     sandbox = sandbox_pool.take(*options)
     folder: Path = tmp_path_factory.mktemp("bad-rows")
     sandbox.write_env(folder)
     loop = Loop(sandbox, folder)
     loop.only_first_location()
+    loop.only_targets("halo")
     sandbox.put_state(_bad_rows())
     loop.good_turn()
     one_effect_each(loop)

@@ -33,12 +33,13 @@ class Story:
 @pytest.fixture(scope="module")
 def story(sandbox_pool: SandboxPool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Agreement; then trouble of several kinds; then a second part of a refund."""
-    options = (7, 0, "scaled")
+    options = (7, 0, "scaled", ())
     sandbox = sandbox_pool.take(*options)
     folder: Path = tmp_path_factory.mktemp("traps")
     sandbox.write_env(folder)
     loop = Loop(sandbox, folder)
     loop.only_first_location()
+    loop.only_targets("halo")
     told = Story(loop)
     sandbox.put_state(shop(
         known=[1, 2, 3, 4], location_id=loop.locations[0],
