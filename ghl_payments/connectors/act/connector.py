@@ -72,9 +72,6 @@ class ActConnector:
     async def probe(self, record_type: str) -> Probe:
         """List one record. Act! never says how many there are, so only emptiness is known."""
         if record_type == "field":
-            await self._account.form()
-            return Probe(None, self._client.clock_ahead)
-        if record_type == "field":
             return Probe(len((await self._account.form()).directory.rows()), self._client.clock_ahead)
         page = await self._client.page(self._account.path(record_type), Query(top=1))
         return Probe(None if page.rows else 0, self._client.clock_ahead)
