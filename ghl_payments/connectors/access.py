@@ -48,8 +48,11 @@ class Access:
         """The secret of a role, None where `connections.yaml` does not list it."""
         return self.secret(role) if role in self.connection.credentials else None
 
-    def budget(self, credential: str, *, requests: int, seconds: float) -> RateBudget:
-        """The shared budget of this host and credential; the connection's own `rate` wins over the vendor's."""
+    def budget(self, credential: str, *, requests: int, seconds: float, name: str = "") -> RateBudget:
+        """The shared budget of this host and credential; the connection's own `rate` wins over the vendor's.
+
+        `name` is what `ghl-payments budget` calls it, the connection's name unless given.
+        """
         rate = self.connection.rate
         limit = rate.requests if rate else requests
         window = rate.seconds if rate else seconds
@@ -59,4 +62,5 @@ class Access:
             credential=credential,
             limit=limit if self.settings.limiter else None,
             window_seconds=window,
+            name=name or self.connection.name,
         )

@@ -44,7 +44,7 @@ class RateBudget:
 
     `limit=None` switches it off. Within one process a budget serves one event loop at a time: waiters by priority,
     then first come, first served; lower priorities leave a share of the limit to the higher ones.
-    The credential is kept as a hash only.
+    The credential is kept as a hash only; `name` is who people know it as.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class RateBudget:
         limit: int | None,
         window_seconds: float,
         max_flight_seconds: float = 40.0,
+        name: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
@@ -71,6 +72,7 @@ class RateBudget:
                 max_requests=limit,
                 window_ms=int(window_seconds * 1000),
                 flight_ms=int(max_flight_seconds * 1000),
+                name=name,
             )
 
     async def acquire(self, priority: Priority) -> Reservation | None:
@@ -162,6 +164,7 @@ def announcement(headers: Mapping[bytes, bytes]) -> Announcement | None:
         max_requests=maximum or None,
         window_ms=number(b"x-ratelimit-interval-milliseconds") or None,
         remaining=number(b"x-ratelimit-remaining"),
+        daily_limit=number(b"x-ratelimit-limit-daily"),
         daily_remaining=daily,
         daily_reset_ms=number(b"x-ratelimit-daily-reset"),
     )

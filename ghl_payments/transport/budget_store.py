@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS buckets (
   daily_until_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bins (
   bucket TEXT NOT NULL, end_ms INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (bucket, end_ms)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS days (
+  bucket TEXT PRIMARY KEY, daily_limit INTEGER, remaining INTEGER NOT NULL, resets_at_ms INTEGER,
+  heard_at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owners (bucket TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (bucket, name)) WITHOUT ROWID;
 """
 
 
@@ -52,6 +56,7 @@ class Announcement:
     max_requests: int | None = None
     window_ms: int | None = None
     remaining: int | None = None
+    daily_limit: int | None = None
     daily_remaining: int | None = None
     daily_reset_ms: int | None = None
 
@@ -63,7 +68,9 @@ class BudgetStore:
     counts from its start until one window after its completion, and a crashed process blocks nobody for ever.
     """
 
-    def __init__(self, path: Path, bucket: str, *, max_requests: int, window_ms: int, flight_ms: int) -> None:
+    def __init__(
+        self, path: Path, bucket: str, *, max_requests: int, window_ms: int, flight_ms: int, name: str = ""
+    ) -> None:
         self._bucket = bucket
         self._flight_ms = flight_ms
         self._known: tuple[int, int] | None = None
@@ -77,6 +84,8 @@ class BudgetStore:
             "SET max_requests = excluded.max_requests, window_ms = excluded.window_ms WHERE announced = 0",
             (bucket, max_requests, window_ms),
         )
+        if name:
+            self._db.execute("INSERT OR IGNORE INTO owners VALUES (?, ?)", (bucket, name))
 
     def reserve(self, share: float, now_ms: int) -> Reservation | Refusal:
         """Book one request if fewer than `share` of the limit are counted."""
@@ -173,7 +182,14 @@ class BudgetStore:
             self._add(_bin_end(now_ms, window), unseen)
 
     def _note_daily(self, now_ms: int, said: Announcement) -> None:
-        if said.daily_remaining is None or said.daily_remaining > 0:
+        if said.daily_remaining is None:
+            return
+        resets_at = now_ms + said.daily_reset_ms if said.daily_reset_ms is not None else None
+        self._db.execute(
+            "INSERT OR REPLACE INTO days VALUES (?, ?, ?, ?, ?)",
+            (self._bucket, said.daily_limit, max(0, said.daily_remaining), resets_at, now_ms),
+        )
+        if said.daily_remaining > 0:
             return
         reset = said.daily_reset_ms if said.daily_reset_ms is not None else 3_600_000
         self._db.execute(

@@ -56,7 +56,8 @@ def ghl_sign_in(settings: Settings, location: Location) -> SignIn:
 def ghl_budget(settings: Settings, location: Location) -> Callable[[str], RateBudget]:
     """Makes the rate budget of a credential at the location's connection."""
     access = Access(settings, settings.connection(location.ghl.connection))
-    return lambda credential: access.budget(credential, requests=VENDOR_REQUESTS, seconds=VENDOR_SECONDS)
+    name = f"{access.connection.name}/{location.id}"
+    return lambda credential: access.budget(credential, requests=VENDOR_REQUESTS, seconds=VENDOR_SECONDS, name=name)
 
 
 def connect(access: Access) -> GhlTarget:
