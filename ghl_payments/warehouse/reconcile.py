@@ -52,18 +52,35 @@ def use_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
     con.execute("set variable options = ?", [json.dumps(dict(target.options))])
 
 
+def off_reason(target: Target, record_type: str) -> str | None:
+    """Why nothing of a record type is written until a person says so; None where it is switched on or needs no switch."""
+    record = target.mapping.record_types[record_type]
+    if record.enabled_by is None or target.options.get(record.enabled_by) is True:
+        return None
+    lasting = ", and irreversible once written" if record.irreversible else ""
+    name = target.connection.partition("/")[0]
+    return f"off by default{lasting}: to write it set options.{record.enabled_by} of connection {name}"
+
+
 def prepare_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
     """Temp tables that describe the target's record types, and the mapping's rules where SQL can join them."""
     use_target(con, target)
     store_field_rules(con, target.mapping)
     con.execute(
-        "create or replace temp table target_types (record_type varchar, source varchar, may_start_empty boolean)"
+        "create or replace temp table target_types (record_type varchar, source varchar, may_start_empty boolean, "
+        "irreversible boolean, off_reason varchar)"
     )
-    kinds = target.mapping.source_of
-    own = [target.mapping.record_types[name].may_start_empty for name in kinds]
+    kinds, records = target.mapping.source_of, target.mapping.record_types
     con.execute(
-        "insert into target_types select unnest($types), unnest($kinds), unnest($own)",
-        {"types": list(kinds), "kinds": list(kinds.values()), "own": own},
+        "insert into target_types select unnest($types), unnest($kinds), unnest($own), unnest($irreversible), "
+        "unnest($off::varchar[])",
+        {
+            "types": list(kinds),
+            "kinds": list(kinds.values()),
+            "own": [records[name].may_start_empty for name in kinds],
+            "irreversible": [records[name].irreversible for name in kinds],
+            "off": [off_reason(target, name) for name in kinds],
+        },
     )
     parents = [
         (record_type, parent, parent not in record.optional_parents)
@@ -101,10 +118,11 @@ def derive_actual(con: duckdb.DuckDBPyConnection, target: Target, record_types: 
     describe_documents(con, target)
     wanted = target.mapping.record_types if record_types is None else record_types
     build_actual(con, target.mapping, wanted, connection=target.connection, live=target.live)
-    if has_table(con, f"{target.system}_deliveries"):
-        text = sql("actual/deliveries").replace("TARGET_deliveries", f"{target.system}_deliveries")
-        keys = {"connection": target.connection, "system": target.system, "live": target.live}
-        run_text(con, text, keys, step="sql/actual/deliveries.sql")
+    for told in ("deliveries", "collections"):
+        if has_table(con, f"{target.system}_{told}"):
+            text = sql(f"actual/{told}").replace(f"TARGET_{told}", f"{target.system}_{told}")
+            keys = {"connection": target.connection, "system": target.system, "live": target.live}
+            run_text(con, text, keys, step=f"sql/actual/{told}.sql")
 
 
 def derive_desired(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str) -> dict[str, int]:
@@ -121,10 +139,11 @@ def derive_desired(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], lo
 
 def forget_deliveries(con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str) -> None:
     """Drop what was told by connections that are no targets of the location any more, or are switched off."""
-    con.execute(
-        "delete from actual.deliveries where location_id = ? and not list_contains(?::varchar[], connection)",
-        [location_id, [target.connection for target in targets]],
-    )
+    for told in ("deliveries", "collections"):
+        con.execute(
+            f"delete from actual.{told} where location_id = ? and not list_contains(?::varchar[], connection)",
+            [location_id, [target.connection for target in targets]],
+        )
 
 
 def store_declared_providers(con: duckdb.DuckDBPyConnection, rows: Sequence[Pairs[str, str]]) -> None:
@@ -138,12 +157,22 @@ def store_declared_providers(con: duckdb.DuckDBPyConnection, rows: Sequence[Pair
 
 
 def compare_target(
-    con: duckdb.DuckDBPyConnection, target: Target, location_id: str, *, as_of: datetime, lag_seconds: int
+    con: duckdb.DuckDBPyConnection,
+    target: Target,
+    location_id: str,
+    *,
+    as_of: datetime,
+    lag_seconds: int,
+    derived: bool = False,
 ) -> None:
-    """The temp table `target_diffs`: every disagreement of one location with one connection. Changes nothing."""
+    """The temp table `target_diffs`: every disagreement of one location with one connection. Changes nothing else.
+
+    `derived` when the caller has just derived the connection's records and the location's canonical tables.
+    """
     prepare_target(con, target)
-    build_canonical(con, location_id)
-    derive_actual(con, target)
+    if not derived:
+        derive_actual(con, target)
+        build_canonical(con, location_id)
     keys = {
         "connection": target.connection,
         "location_id": location_id,
@@ -154,15 +183,37 @@ def compare_target(
     }
     text = sql("reconciliation/target_diffs").replace("TARGET_dangling", f"{target.system}_dangling")
     run_text(con, text, keys, step="sql/reconciliation/target_diffs.sql")
+    run(con, "reconciliation/switched_off_diffs", {})
     for record_type in target.mapping.record_types:
         run(con, "reconciliation/blocked_diffs", {**keys, "record_type": record_type})
 
 
+def reconcile_targets(
+    con: duckdb.DuckDBPyConnection, targets: Sequence[Target], location_id: str, *, as_of: datetime, lag_seconds: int
+) -> dict[str, dict[str, int]]:
+    """`reconcile_target` for several connections of one location, whose canonical tables are built once."""
+    for target in targets:
+        derive_actual(con, target)
+    build_canonical(con, location_id)
+    return {
+        target.connection: reconcile_target(
+            con, target, location_id, as_of=as_of, lag_seconds=lag_seconds, derived=True
+        )
+        for target in targets
+    }
+
+
 def reconcile_target(
-    con: duckdb.DuckDBPyConnection, target: Target, location_id: str, *, as_of: datetime, lag_seconds: int
+    con: duckdb.DuckDBPyConnection,
+    target: Target,
+    location_id: str,
+    *,
+    as_of: datetime,
+    lag_seconds: int,
+    derived: bool = False,
 ) -> dict[str, int]:
     """Compare one location with one connection and bring `reconciliation.diffs` up to date; counts by kind."""
-    compare_target(con, target, location_id, as_of=as_of, lag_seconds=lag_seconds)
+    compare_target(con, target, location_id, as_of=as_of, lag_seconds=lag_seconds, derived=derived)
     keys = {
         "connection": target.connection,
         "location_id": location_id,

@@ -40,7 +40,9 @@ def push_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str]) -
             if moved and system.name == "ghl":
                 # What GHL was just given changes what the other systems should hold, still in this turn.
                 read_ghl_again(turn, [c.name for c in connections], started)
-            counts = reconcile_settled(turn) if moved else {}
+            # Only what GHL was given can change what another system should hold.
+            only = None if system.name == "ghl" else list(results)
+            counts = reconcile_settled(turn, only) if moved else {}
             if moved and system.name == "ghl":
                 plan_all(turn)
             for result in results.values():

@@ -5,7 +5,7 @@ Extend it when a further reading has to follow a comparison; the comparisons the
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from ghl_payments.connectors.ghl.connect import connect_ghl
@@ -15,7 +15,7 @@ from ghl_payments.defs.staging.tables import UPSTREAM as STAGING
 from ghl_payments.defs.turn import Turn
 from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import run
-from ghl_payments.warehouse.reconcile import derive_desired, find_invariants, reconcile_invariants, reconcile_target
+from ghl_payments.warehouse.reconcile import derive_desired, find_invariants, reconcile_invariants, reconcile_targets
 from ghl_payments.warehouse.validate import stage
 
 logger = logging.getLogger(__name__)
@@ -24,24 +24,26 @@ MAX_ROUNDS = 3
 """A detail may show that a record is a test, which may change what others need; it does not go on for ever."""
 
 
-def reconcile_all(turn: Turn) -> dict[str, dict[str, int]]:
-    """Bring all diffs of a location up to date: each target, then GHL against itself; kinds with counts by system."""
+def reconcile_all(turn: Turn, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
+    """Bring all diffs of a location up to date: each target, then GHL against itself; kinds with counts by system.
+
+    `only` these connections when nothing else can have changed.
+    """
+    targets = describe_targets(turn.settings, turn.location)
+    wanted = [target for target in targets if only is None or target.connection in only]
     with turn.warehouse.open() as con:
-        counts = {
-            target.connection: reconcile_target(
-                con, target, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
-            )
-            for target in describe_targets(turn.settings, turn.location)
-        }
+        counts = reconcile_targets(
+            con, wanted, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
+        )
         counts["ghl"] = reconcile_invariants(
             con, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds
         )
     return counts
 
 
-def reconcile_settled(turn: Turn) -> dict[str, dict[str, int]]:
+def reconcile_settled(turn: Turn, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
     """`reconcile_all`, and again after the details were fetched that a change to a pushable record must rest on."""
-    counts = reconcile_all(turn)
+    counts = reconcile_all(turn, only)
     for _ in range(MAX_ROUNDS):
         with turn.warehouse.open() as con:
             rows = run(con, "raw/needed_for_changes", {"location_id": turn.location.id})
