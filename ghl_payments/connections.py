@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from ghl_payments.domain.schedules import Schedules
 from ghl_payments.domain.yaml_lines import (
     Finding,
     FoundError,
@@ -176,9 +177,10 @@ class Provider(_Strict):
 
 
 class Location(_Strict):
-    """One GHL sub-account; `timezone` decides business days only.
+    """One GHL sub-account; `timezone` decides business days and when its nights are.
 
     `targets` names connections; with the GHL connection among them, deliveries and `providers` flow back into GHL.
+    `schedules` holds only what differs from those of the file.
     """
 
     id: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
@@ -186,6 +188,7 @@ class Location(_Strict):
     ghl: GhlAccess
     targets: list[str] = Field(default_factory=list)
     providers: list[Provider] = Field(default_factory=list)
+    schedules: Schedules = Schedules()
 
     @field_validator("timezone")
     @classmethod
@@ -204,6 +207,7 @@ class ConnectionsFile(_Strict):
     version: Literal[1]
     connections: dict[str, Connection]
     locations: list[Location] = Field(min_length=1)
+    schedules: Schedules = Schedules()
 
     @model_validator(mode="after")
     def _references_exist(self) -> ConnectionsFile:

@@ -24,6 +24,7 @@ from ghl_payments.connections import (
     read_connections,
 )
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_PORT, sandbox_identity, sandbox_targets
+from ghl_payments.domain.schedules import Place, Schedules
 
 
 class Settings(BaseModel):
@@ -33,6 +34,7 @@ class Settings(BaseModel):
 
     connections: dict[str, Connection]
     locations: list[Location]
+    schedules: Schedules = Schedules()
     home: Path
     warehouse: Path
     reports: Path
@@ -58,6 +60,10 @@ class Settings(BaseModel):
         known = ", ".join(location.id for location in self.locations)
         msg = f"no location {location_id!r} in connections.yaml; known: {known}"
         raise SettingsError(msg)
+
+    def places(self) -> list[Place]:
+        """Every location with its time zone and its schedules, the file's where it has none of its own."""
+        return [Place(x.id, x.timezone, self.schedules.with_own(x.schedules)) for x in self.locations]
 
     def connection(self, name: str) -> Connection:
         """The connection of that name."""
@@ -124,6 +130,7 @@ def _settings(described: ConnectionsFile, env: Mapping[str, str], home: Path) ->
     return Settings(
         connections={n: c.model_copy(update={"name": n}) for n, c in described.connections.items()},
         locations=described.locations,
+        schedules=described.schedules,
         home=home,
         warehouse=path_of("GHL_PAYMENTS_WAREHOUSE", "ghl_payments.duckdb"),
         reports=path_of("GHL_PAYMENTS_REPORTS", "ghl_payments_reports.duckdb"),

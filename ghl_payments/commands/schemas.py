@@ -21,6 +21,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "version": "The version of this layout: 1.",
         "connections": "Name -> one account of one system.",
         "locations": "The GHL sub-accounts.",
+        "schedules": "When locations are scanned by themselves; a location may differ.",
     },
     "Connection": {
         "system": "Which system it is.",
@@ -39,10 +40,26 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Brakes": {"shrink_share": "An answer with less than this share of the records before holds all creates."},
     "Location": {
         "id": "GHL's id of the sub-account.",
-        "timezone": "Its IANA time zone, for instance America/New_York; decides business days only.",
+        "timezone": "Its IANA time zone, for instance America/New_York; decides business days and when it is night.",
         "ghl": "How it is read.",
         "targets": "Names of the connections that its records go to, at most one of each system.",
         "providers": "White-label payment providers that it should have.",
+        "schedules": "What differs from the schedules of the file, key by key.",
+    },
+    "Schedules": {
+        "hot": "The current and the previous month.",
+        "warm": "13 months, once a night.",
+        "cold": "All months, once a week.",
+    },
+    "Hot": {"every_minutes": "Minutes between two scans of a location."},
+    "Warm": {
+        "hour": "The hour, 0 to 23, of the location's own time.",
+        "spread_minutes": "Over so many minutes from then on the locations are spread.",
+    },
+    "Cold": {
+        "weekday": "The day, in the location's own time.",
+        "hour": "The hour, 0 to 23, of the location's own time.",
+        "spread_minutes": "Over so many minutes from then on the locations are spread.",
     },
     "GhlAccess": {
         "connection": "Name of the GHL connection.",
@@ -84,6 +101,9 @@ def connections_schema() -> dict[str, Any]:
         if model == "Connection":
             del part["properties"]["name"]
         describe(part, MEANINGS.get(model, {}))
+    for kind, part in schema["$defs"]["Schedules"]["properties"].items():
+        part["anyOf"] = [{"$ref": part.pop("$ref", f"#/$defs/{kind.capitalize()}")}, {"enum": ["off", False]}]
+    del schema["$defs"]["Location"]["properties"]["schedules"]["default"]  # it has none of its own
     connection = schema["$defs"]["Connection"]
     systems = target_systems()
     connection["properties"]["system"]["enum"] = sorted({"ghl", *systems})
