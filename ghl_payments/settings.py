@@ -27,6 +27,19 @@ from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_PORT, sand
 from ghl_payments.domain.schedules import Place, Schedules
 
 
+class WebhookSettings(BaseModel):
+    """What `ghl-payments webhooks` needs to know. Keys are PEM text or paths; `legacy_key` may also be `off`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    public_key: str | None = None
+    legacy_key: str | None = None
+    hmac_header: str | None = None
+    replay_days: float = 30.0
+    max_body_bytes: int = 1_048_576
+    keep_days: float = 30.0
+
+
 class Settings(BaseModel):
     """Everything a run needs to know; `secrets` maps environment names to values and never shows them."""
 
@@ -46,6 +59,7 @@ class Settings(BaseModel):
     limiter: bool = True
     lock_timeout_seconds: float = 120.0
     memory_limit: str = "1GB"
+    webhooks: WebhookSettings = WebhookSettings()
     secrets: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
 
     def now(self) -> datetime:
@@ -142,11 +156,23 @@ def _settings(described: ConnectionsFile, env: Mapping[str, str], home: Path) ->
         limiter=env.get("GHL_PAYMENTS_LIMITER", "on").lower() != "off",
         lock_timeout_seconds=_number(env, "GHL_PAYMENTS_LOCK_TIMEOUT_SECONDS", 120.0),
         memory_limit=env.get("GHL_PAYMENTS_MEMORY_LIMIT") or "1GB",
+        webhooks=_webhooks(env),
         secrets={name: SecretStr(env[name]) for name in wanted if env.get(name)},
     )
 
 
-def _number(env: Mapping[str, str], name: str, default: float) -> float:
+def _webhooks(env: Mapping[str, str]) -> WebhookSettings:
+    return WebhookSettings(
+        public_key=env.get("GHL_PAYMENTS_WEBHOOK_PUBLIC_KEY") or None,
+        legacy_key=env.get("GHL_PAYMENTS_WEBHOOK_LEGACY_KEY") or None,
+        hmac_header=env.get("GHL_PAYMENTS_WEBHOOK_HMAC_HEADER") or None,
+        replay_days=_number(env, "GHL_PAYMENTS_WEBHOOK_REPLAY_DAYS", 30, "days"),
+        max_body_bytes=int(_number(env, "GHL_PAYMENTS_WEBHOOK_MAX_BODY_BYTES", 1_048_576, "bytes")),
+        keep_days=_number(env, "GHL_PAYMENTS_INBOX_KEEP_DAYS", 30, "days"),
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: float, unit: str = "seconds") -> float:
     text = env.get(name)
     if not text:
         return default
@@ -155,7 +181,7 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        msg = f"{name} must be a number of seconds, 0 or more, not {text!r}"
+        msg = f"{name} must be a number of {unit}, 0 or more, not {text!r}"
         raise SettingsError(msg)
     return value
 
