@@ -26,6 +26,7 @@ class MappingSource:
     """What a mapping is checked against: the connector's own files and what it can do.
 
     `writable` is None for a connector that does not say it; then the shipped mapping's written fields count.
+    `switches` are the connection's options that are true or false, None where they are not known.
     """
 
     shipped: Path
@@ -33,6 +34,7 @@ class MappingSource:
     record_types: tuple[str, ...] = ()
     capabilities: Pairs[str, tuple[str, ...]] | None = field(default=None, compare=False)
     writable: Pairs[str, Collection[str]] | None = field(default=None, compare=False)
+    switches: tuple[str, ...] | None = None
 
 
 def mapping_for(source: MappingSource, override: Path | None = None) -> Mapping:
@@ -77,6 +79,10 @@ def _connector_findings(source: MappingSource, mapping: Mapping) -> list[Finding
                 )
             )
         found += _level_findings(source.capabilities, record_type, record)
+        if record.enabled_by is not None and source.switches is not None and record.enabled_by not in source.switches:
+            said = f"the connector has no option {record.enabled_by!r} that is true or false"
+            spot = ("record_types", record_type, "enabled_by")
+            found.append(Finding(spot, said, nearest(record.enabled_by, source.switches)))
     return found
 
 

@@ -47,9 +47,12 @@ class TargetSystem:
     def mapping_source(self) -> MappingSource:
         """What a mapping of this system is checked against; a connector may name more fields as `writable_fields`."""
         folder = self.documents_sql.parent
+        known = self.options.model_fields if self.options is not None else {}
+        switches = tuple(name for name, option in known.items() if option.annotation is bool)
         return MappingSource(
-            folder / "mapping.yaml", self.documents_sql, self.record_types, self.capabilities, self.writable_fields
-        )
+            folder / "mapping.yaml", self.documents_sql, self.record_types, self.capabilities, self.writable_fields,
+            switches,
+        )  # fmt: skip
 
     def options_of(self, connection: Connection) -> BaseModel | None:
         """The connection's options, checked and completed; SettingsError names each wrong one with its line."""

@@ -14,7 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Source = Literal[
-    "contacts", "orders", "invoices", "charges", "exceptions", "subscriptions", "rollups", "deliveries", "providers"
+    "contacts", "orders", "invoices", "charges", "exceptions", "subscriptions", "rollups", "deliveries", "providers",
+    "collections",
 ]
 FieldClass = Literal["amount", "currency", "status", "quantity", "date", "contact", "other"]
 
@@ -50,7 +51,9 @@ class RecordMapping(_Strict):
 
     `requires` names the levels of capabilities at which the system has this record type at all; elsewhere every row is
     `not_representable` with `requires_reason`. `may_start_empty` is for containers of our own: an empty first list of
-    them is no sign of missing rights.
+    them is no sign of missing rights. `irreversible` says that the system's API neither changes nor takes back what was
+    written; `enabled_by` names the connection's option (true or false) without which such records are planned and shown
+    but never written.
     """
 
     source: Source
@@ -64,6 +67,8 @@ class RecordMapping(_Strict):
     requires: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     requires_reason: str = "the account has no such records"
     may_start_empty: bool = False
+    irreversible: bool = False
+    enabled_by: str | None = None
     fields: dict[str, FieldRule]
 
 

@@ -14,7 +14,7 @@ from ghl_payments.domain.keys import KeyKind
 from ghl_payments.domain.mapping import FieldRule, Mapping, RecordMapping
 from ghl_payments.domain.yaml_lines import Finding, Spot, nearest
 
-KINDS = (*get_args(KeyKind), "delivery", "any")
+KINDS = (*get_args(KeyKind), "delivery", "collection", "any")
 """What `source_of` may say of a record type's keys."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")

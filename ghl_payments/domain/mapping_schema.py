@@ -33,6 +33,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "requires": "Capability -> levels of the account at which the system has this record type.",
         "requires_reason": "What is reported where the account has it not.",
         "may_start_empty": "The container is ours: an empty first list of it is no sign of missing rights.",
+        "irreversible": "The system's API neither changes nor takes back what was written.",
+        "enabled_by": "The connection's option (true or false) without which such records are planned and shown, and "
+        "never written.",
         "fields": "The record's fields by their canonical names.",
     },
     "FieldRule": {

@@ -3,7 +3,10 @@
 create or replace temp table wanted_changes as
 with open_diffs as (
     select * from reconciliation.diffs
-    where location_id = $location_id and connection = $connection and state = 'open' and pushable
+    where location_id = $location_id and connection = $connection and state = 'open' and (
+        -- What is switched off is planned all the same, for a person to see.
+        pushable or (record_type, reason) in (select (record_type, off_reason) from target_types where off_reason is not null)
+    )
 ),
 
 written as (
@@ -74,7 +77,7 @@ where c.connection = $connection and c.location_id = $location_id and c.state in
     );
 
 -- The number of earlier changes of the record is part of the id, so that a later drift back gets a change of its own.
-insert into outbox.changes
+insert into outbox.changes by name
 with counted as (
     select w.*, (
         select count(*) from outbox.changes as p
@@ -89,9 +92,11 @@ named as (
 )
 
 select
-    change_id, $connection, $location_id, live, $live, $system, record_type, key, operation, native_id, fields, payload,
-    pre_image, desired_hash, $mapping_hash, '[]'::json, diff_ids, amount_minor, currency, 'planned', null, change_id,
-    0, $as_of, $as_of, $turn_id
+    change_id, $connection as connection, $location_id as location_id, live, $live as connection_live, $system as system,
+    record_type, key, operation, native_id, fields, payload, pre_image, desired_hash, $mapping_hash as mapping_hash,
+    '[]'::json as depends_on, diff_ids, amount_minor, currency, 'planned' as state, null::varchar as reason,
+    change_id as token, 0 as attempts, $as_of as planned_at, $as_of as moved_at, $turn_id as turn_id,
+    record_type in (select record_type from target_types where irreversible) as irreversible, earlier + 1 as revision
 from named as w
 where not exists (
     select 1 from outbox.changes as c
@@ -112,7 +117,8 @@ where c.connection = $connection and c.location_id = $location_id and c.state in
 -- Policy and brakes decide who may leave: `auto` approves by itself, a brake holds every create.
 update outbox.changes set state = 'approved', moved_at = $as_of, reason = null
 where connection = $connection and location_id = $location_id and $policy = 'auto'
-    and (state = 'planned' or (state = 'held' and not $braked));
+    and (state = 'planned' or (state = 'held' and not $braked))
+    and record_type not in (select record_type from target_types where off_reason is not null);
 
 update outbox.changes set state = 'planned', moved_at = $as_of, reason = null
 where connection = $connection and location_id = $location_id and $policy <> 'auto' and (
@@ -122,6 +128,22 @@ where connection = $connection and location_id = $location_id and $policy <> 'au
 update outbox.changes set state = 'held', moved_at = $as_of, reason = $brake_reason
 where connection = $connection and location_id = $location_id and $braked and operation = 'create'
     and state in ('planned', 'approved');
+
+-- An endpoint that said it is gone is sent nothing at all.
+update outbox.changes set state = 'held', moved_at = $as_of, reason = $brake_reason
+where connection = $connection and location_id = $location_id and $gone and state in ('planned', 'approved');
+
+-- What is switched off is shown, and leaves under no policy.
+update outbox.changes as c set state = 'planned', moved_at = $as_of, reason = t.off_reason
+from target_types as t
+where c.connection = $connection and c.location_id = $location_id and t.record_type = c.record_type
+    and t.off_reason is not null and c.state in ('planned', 'approved', 'held')
+    and (c.state <> 'planned' or c.reason is distinct from t.off_reason);
+
+update outbox.changes as c set reason = null
+where c.connection = $connection and c.location_id = $location_id and c.state = 'planned'
+    and starts_with(c.reason, 'off by default')
+    and c.record_type in (select record_type from target_types where off_reason is null);
 
 select state, count(*) from outbox.changes
 where connection = $connection and location_id = $location_id group by state order by state;

@@ -7,7 +7,8 @@ from (
     where connection = $connection and location_id = $location_id and key is not null
     union
     select record_type, key, native_id from outbox.changes
-    where connection = $connection and location_id = $location_id and state = 'verified' and native_id is not null
+    where connection = $connection and location_id = $location_id and native_id is not null
+        and state in ('verified', 'delivered_unverified')
         and (record_type, native_id) not in (
             select (record_type, native_id) from actual.documents
             where connection = $connection and absent_confirmed
@@ -42,13 +43,20 @@ with waiting as (
     left join bound_parents as b on b.change_id = c.change_id
     where c.connection = $connection and c.location_id = $location_id and c.state = 'approved'
         and $policy in ('auto', 'review') and c.live = $live
+        and c.record_type not in (select record_type from target_types where off_reason is not null)
         and json_array_length(c.depends_on) = (
             select count(*) from outbox.changes as d
-            where d.change_id in (select unnest(from_json(c.depends_on, '["VARCHAR"]'))) and d.state = 'verified'
+            where d.change_id in (select unnest(from_json(c.depends_on, '["VARCHAR"]')))
+                and d.state in ('verified', 'delivered_unverified')
         )
         and not (c.operation = 'create' and exists (
             select 1 from outbox.brakes as b where b.connection = $connection and b.active
         ))
+        and not exists (
+            select 1 from outbox.brakes as b
+            where b.connection = $connection and b.active and b.brake = 'endpoint_gone'
+        )
+        and coalesce(c.not_before <= $as_of, true)
         and exists (
             select 1 from reconciliation.diffs as d
             where d.diff_id in (select unnest(from_json(c.diff_ids, '["VARCHAR"]'))) and d.state = 'open' and d.pushable
@@ -76,6 +84,12 @@ with waiting as (
             where t.location_id = $location_id and c.key = 'ghl:txn:' || t.transaction_id and not t.detail_is_current
         )
         and not exists (
+            select 1 from staging.fulfillments as f
+            inner join staging.orders as o on o.location_id = f.location_id and o.order_id = f.order_id
+            where f.location_id = $location_id and c.key = 'ghl:fulfillment:' || f.fulfillment_id
+                and not o.detail_is_current
+        )
+        and not exists (
             select 1 from staging.subscriptions as b
             where b.location_id = $location_id and c.key = 'ghl:sub:' || b.subscription_id and not b.detail_is_current
         )
@@ -96,6 +110,6 @@ select change_id, attempts, 'claim', 'claimed', null, native_id, null, $as_of
 from outbox.changes where change_id in (select change_id from claimable);
 
 select c.change_id, c.record_type, c.key, c.operation, c.native_id, c.fields::varchar, (c.payload -> '$.fields')::varchar,
-    coalesce(k.parent_ids, '{}'::json)::varchar, c.attempts
+    coalesce(k.parent_ids, '{}'::json)::varchar, c.attempts, coalesce(c.revision, 1), coalesce(c.tries, 0)
 from outbox.changes as c inner join claimable as k on k.change_id = c.change_id
 order by c.planned_at, c.change_id;

@@ -1,0 +1,15 @@
+-- Deliveries and webhooks: what flows back into GHL beside fulfillments, what cannot be undone, and what told of it.
+
+-- Cash that was collected at the door, and changes that no system can take back.
+create table actual.collections (
+    connection varchar not null, system varchar not null, location_id varchar not null, collection_key varchar not null,
+    order_key varchar not null, amount_text varchar, currency varchar, collected_at timestamp, mode varchar,
+    native_id varchar not null, read_at timestamp not null,
+    primary key (connection, location_id, collection_key)
+);
+alter table outbox.changes add column irreversible boolean;
+-- Receivers that know a repeated request: which state of its record a change is (1 is the first), how often it was
+-- tried in vain, and until when it waits.
+alter table outbox.changes add column revision integer;
+alter table outbox.changes add column tries integer;
+alter table outbox.changes add column not_before timestamp;
