@@ -48,14 +48,25 @@ class Access:
         """The secret of a role, None where `connections.yaml` does not list it."""
         return self.secret(role) if role in self.connection.credentials else None
 
-    def budget(self, credential: str, *, requests: int, seconds: float, name: str = "") -> RateBudget:
+    def budget(
+        self,
+        credential: str,
+        *,
+        requests: int,
+        seconds: float,
+        name: str = "",
+        burst: tuple[int, float] | None = None,
+    ) -> RateBudget:
         """The shared budget of this host and credential; the connection's own `rate` wins over the vendor's.
 
-        `name` is what `ghl-payments budget` calls it, the connection's name unless given.
+        `burst` is the vendor's second, shorter window (requests, seconds); a `rate` of the connection's own changes it
+        by the same factor. `name` is what `ghl-payments budget` calls it, the connection's name unless given.
         """
         rate = self.connection.rate
         limit = rate.requests if rate else requests
         window = rate.seconds if rate else seconds
+        if burst is not None:
+            burst = max(1, int(burst[0] * (limit / window) / (requests / seconds))), burst[1]
         return RateBudget(
             self.settings.home / "budget.sqlite3",
             host=urlsplit(self.connection.base_url).netloc,
@@ -63,4 +74,5 @@ class Access:
             limit=limit if self.settings.limiter else None,
             window_seconds=window,
             name=name or self.connection.name,
+            burst=burst,
         )

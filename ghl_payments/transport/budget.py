@@ -11,6 +11,7 @@ import hashlib
 import time
 from bisect import insort
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -44,7 +45,8 @@ class RateBudget:
 
     `limit=None` switches it off. Within one process a budget serves one event loop at a time: waiters by priority,
     then first come, first served; lower priorities leave a share of the limit to the higher ones.
-    The credential is kept as a hash only; `name` is who people know it as.
+    The credential is kept as a hash only; `name` is who people know it as. `burst` is a second, shorter window of the
+    same requests, (how many, in how many seconds): a request leaves when both have room.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class RateBudget:
         window_seconds: float,
         max_flight_seconds: float = 40.0,
         name: str = "",
+        burst: tuple[int, float] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
@@ -64,6 +67,7 @@ class RateBudget:
         self._tickets = count()
         self._pulse = asyncio.Event()
         self._store: BudgetStore | None = None
+        self._burst: BudgetStore | None = None
         if limit is not None and path is not None:
             bucket = f"{host}/{hashlib.sha256(credential.encode()).hexdigest()[:16]}"
             self._store = BudgetStore(
@@ -74,6 +78,15 @@ class RateBudget:
                 flight_ms=int(max_flight_seconds * 1000),
                 name=name,
             )
+            if burst is not None:
+                self._burst = BudgetStore(
+                    path,
+                    f"{bucket}/burst",
+                    max_requests=burst[0],
+                    window_ms=int(burst[1] * 1000),
+                    flight_ms=int(max_flight_seconds * 1000),
+                    name=f"{name} in a burst" if name else "",
+                )
 
     async def acquire(self, priority: Priority) -> Reservation | None:
         """Wait until a request may leave; None when the budget is off. Raises Exhausted when waiting is no use."""
@@ -105,6 +118,8 @@ class RateBudget:
             return
         said = announcement(headers) if headers else None
         self._store.settle(reservation, self._now(), said)
+        if self._burst is not None and reservation.burst is not None:
+            self._burst.settle(reservation.burst, self._now(), None)
         if self._queue and said is not None:
             self._wake()
 
@@ -119,20 +134,36 @@ class RateBudget:
 
     def close(self) -> None:
         """Close the file; the budget is of no use afterwards."""
-        if self._store is not None:
-            self._store.close()
+        for store in (self._store, self._burst):
+            if store is not None:
+                store.close()
 
     def _try(self, priority: Priority) -> Reservation | float:
         """A reservation, or the seconds to wait before asking again."""
         assert self._store is not None
         now = self._now()
-        outcome = self._store.reserve(_SHARE[priority], now)
+        outcome = self._reserve(_SHARE[priority], now)
         if isinstance(outcome, Refusal):
             seconds = (outcome.until_ms - now) / 1000
             if outcome.daily or (outcome.told and seconds > PATIENCE):
                 raise Exhausted(seconds, daily=outcome.daily)
             return min(LONGEST_SLEEP, max(0.001, seconds))
         return outcome
+
+    def _reserve(self, share: float, now: int) -> Reservation | Refusal:
+        """A place in both windows or in none."""
+        assert self._store is not None
+        if self._burst is None:
+            return self._store.reserve(share, now)
+        # A burst is over in no time, so that lower priorities need leave nothing of it to the higher ones.
+        brief = self._burst.reserve(1.0, now)
+        if isinstance(brief, Refusal):
+            return brief
+        outcome = self._store.reserve(share, now)
+        if isinstance(outcome, Refusal):
+            self._burst.cancel(brief)
+            return outcome
+        return replace(outcome, burst=brief)
 
     async def _sleep(self, seconds: float) -> None:
         pulse = self._pulse

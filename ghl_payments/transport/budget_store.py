@@ -30,11 +30,15 @@ CREATE TABLE IF NOT EXISTS owners (bucket TEXT NOT NULL, name TEXT NOT NULL, PRI
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A request that may leave: the bin that holds it until it is settled, when it was granted, the window then."""
+    """A request that may leave: the bin that holds it until it is settled, when it was granted, the window then.
+
+    `burst` is its place in the system's shorter window, where it has one.
+    """
 
     end_ms: int
     started_ms: int
     window_ms: int
+    burst: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,12 @@ class BudgetStore:
             end = _bin_end(now_ms + self._flight_ms, window)
             self._add(end, 1)
             return Reservation(end, now_ms, window)
+
+    def cancel(self, reservation: Reservation) -> None:
+        """Give back a place of a request that was not sent."""
+        self._db.execute(
+            "UPDATE bins SET n = n - 1 WHERE bucket = ? AND end_ms = ? AND n > 0", (self._bucket, reservation.end_ms)
+        )
 
     def settle(self, reservation: Reservation, now_ms: int, said: Announcement | None) -> None:
         """Re-book a finished request at its completion and take note of what the answer announced."""
