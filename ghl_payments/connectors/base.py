@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredRecord:
     """One record as the mapping wants it: canonical field texts (amounts in minor units, instants ISO UTC).
 
-    `parents` maps a parent's record type to its native id in the target; `fields` values are text or None.
+    `parents` maps a parent's record type to its native id in the target; `fields` values are text or None. `revision`
+    numbers the states of the record that were ever to be written, from 1.
     """
 
     record_type: str
@@ -24,6 +25,7 @@ class DesiredRecord:
     location_id: str
     fields: Mapping[str, str | None]
     parents: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +125,20 @@ class Connector(Protocol):
 
     async def aclose(self) -> None:
         """Close connections."""
+        ...
+
+
+@runtime_checkable
+class RepeatSafe(Protocol):
+    """What a connector has beyond `Connector` when its receiver knows a repeated request by an id of the event.
+
+    A request whose answer was lost may then be sent again as it was. `delays` are the seconds between the attempts of
+    one change over later pushes; after the last a person is asked.
+    """
+
+    delays: Sequence[float]
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether what was sent can be read at all; without, a 2xx proves that it was accepted and no more."""
         ...

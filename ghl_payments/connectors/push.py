@@ -14,16 +14,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ghl_payments.connectors.base import Connector, DesiredRecord
+from ghl_payments.connectors.base import Connector, DesiredRecord, RepeatSafe
 from ghl_payments.connectors.levels import use_stored_levels
-from ghl_payments.transport.errors import (
-    ApiError,
-    Conflict,
-    NotFound,
-    OutcomeUnknown,
-    Rejected,
-    SchemaDrift,
-)
+from ghl_payments.connectors.outcomes import failed, failed_repeatably
+from ghl_payments.transport.errors import ApiError, EndpointGone, NotFound, OutcomeUnknown, SchemaDrift
+from ghl_payments.transport.outage import OutageGuard
 from ghl_payments.warehouse import outbox
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents
@@ -35,6 +30,8 @@ logger = logging.getLogger(__name__)
 MAX_SENDS = 3
 """Requests for one change in one push; a target that loses every answer is left for the next turn."""
 
+MAX_FAILURES = 5
+"""Changes in a row that a receiver did not take; it is down then, and the others need not be tried."""
 
 LOCK_SECONDS = 3600.0
 """A push at a vendor's limit takes long, and another location's turn to push is no failure."""
@@ -73,6 +70,7 @@ class Push:
     forced_levels: Mapping[str, str] = field(default_factory=dict)
     result: PushResult = field(default_factory=PushResult)
     _sends: dict[str, int] = field(default_factory=dict)
+    _outage: OutageGuard = field(default_factory=lambda: OutageGuard(MAX_FAILURES))
 
     async def run(self) -> PushResult:
         """Push until nothing moves. An API error that stops everything is returned, after all that is known is stored.
@@ -110,8 +108,8 @@ class Push:
         path = self._file("read-back")
         sent = [(c, r) for c, r in zip(claimed, results, strict=True) if r.outcome == "sent" and r.native_id]
         await self._read_back([(c.record_type, str(r.native_id)) for c, r in sent], path)
-        await self._judge([c for c, _ in sent], path, settled=self.settle_seconds == 0)
-        if self.settle_seconds > 0:
+        await self._judge([c for c, _ in sent], path, settled=self._settle_seconds == 0)
+        if self._settle_seconds > 0:
             await self._second_look(sent)
         if any(result.outcome == "unknown" for result in results):
             await self._resolve_unknown()
@@ -135,22 +133,45 @@ class Push:
         if self.result.error is not None:
             return SendResult(change.change_id, "approved", detail="not sent: the push was cut short")
         self._sends[change.change_id] = self._sends.get(change.change_id, 0) + 1
-        record = DesiredRecord(change.record_type, change.key, self.location_id, change.fields, change.parents)
+        record = DesiredRecord(
+            change.record_type, change.key, self.location_id, change.fields, change.parents, change.revision
+        )
         try:
             if change.operation == "create":
                 answer = await self.connector.create(record)
             else:
                 answer = await self.connector.update(str(change.native_id), record, change.changed)
-        except (OutcomeUnknown, SchemaDrift) as error:
-            return SendResult(change.change_id, "unknown", change.native_id, error.status, str(error))
-        except (Rejected, NotFound) as error:
-            return SendResult(change.change_id, "refused", change.native_id, error.status, str(error))
-        except Conflict as error:
-            return SendResult(change.change_id, "approved", change.native_id, error.status, str(error))
         except ApiError as error:
-            self.result.error = error
-            return SendResult(change.change_id, "approved", change.native_id, error.status, str(error))
+            return self._failed(change, error)
+        self._outage.note(None)
         return SendResult(change.change_id, "sent", answer.native_id, answer.status)
+
+    def _failed(self, change: ClaimedChange, error: ApiError) -> SendResult:
+        if isinstance(self.connector, RepeatSafe):
+            now = datetime.now(UTC)
+            outcome = failed_repeatably(change, error, self.connector, self.target.connection, now)
+            try:
+                self._outage.note(error)
+            except ApiError as outage:
+                self.result.error = outage
+        else:
+            outcome = failed(change, error)
+        if outcome is not None:
+            return outcome
+        self.result.error = error
+        if isinstance(error, EndpointGone):
+            with self.warehouse.open() as con:
+                outbox.endpoint_gone(con, self.target.connection, error.remedy, as_of=datetime.now(UTC))
+        return SendResult(change.change_id, "approved", change.native_id, error.status, str(error))
+
+    @property
+    def _settle_seconds(self) -> float:
+        """What cannot be read needs no time to settle."""
+        return self.settle_seconds if self._reads_back else 0.0
+
+    @property
+    def _reads_back(self) -> bool:
+        return self.connector.reads_back if isinstance(self.connector, RepeatSafe) else True
 
     async def _read_back(self, records: Iterable[tuple[str, str]], path: Path) -> None:
         by_type: dict[str, list[str]] = {}
@@ -167,7 +188,8 @@ class Push:
                 load_documents(con, file, self.target.connection, datetime.now(UTC))
             derive_actual(con, self.target, {change.record_type for change in changes})
             ids = [change.change_id for change in changes]
-            verdicts = outbox.verify(con, ids, as_of=datetime.now(UTC), settled=settled)
+            proof = "verified" if self._reads_back else "delivered_unverified"
+            verdicts = outbox.verify(con, ids, as_of=datetime.now(UTC), settled=settled, proof=proof)
         if not settled:
             verdicts.pop("unequal", None)
         self.result.count(verdicts)
@@ -182,7 +204,7 @@ class Push:
         if not waiting:
             return
         logger.info("%s: waiting %.0f s for the target to settle", self.target.connection, self.settle_seconds)
-        await asyncio.sleep(self.settle_seconds)
+        await asyncio.sleep(self._settle_seconds)
         path = self._file("second-look")
         await self._read_back([(c.record_type, str(r.native_id)) for c, r in waiting], path)
         await self._judge([c for c, _ in waiting], path, settled=True)
@@ -195,7 +217,7 @@ class Push:
         if not unknown:
             return
         logger.info("%s: reading back %d changes of unknown outcome", self.target.connection, len(unknown))
-        await asyncio.sleep(self.settle_seconds)
+        await asyncio.sleep(self._settle_seconds)
         path = self._file("unknown")
         known: list[ClaimedChange] = []
         for number, change in enumerate(unknown):

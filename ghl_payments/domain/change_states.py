@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import Literal
 
 ChangeState = Literal[
-    "planned", "approved", "claimed", "sent", "verified", "refused", "unknown", "held", "undone", "superseded"
+    "planned",
+    "approved",
+    "claimed",
+    "sent",
+    "verified",
+    "delivered_unverified",
+    "refused",
+    "unknown",
+    "held",
+    "undone",
+    "superseded",
 ]
 
 MOVES: dict[str, frozenset[str]] = {
@@ -16,16 +26,18 @@ MOVES: dict[str, frozenset[str]] = {
     "held": frozenset({"planned", "approved", "superseded"}),
     "approved": frozenset({"claimed", "held", "planned", "superseded"}),
     "claimed": frozenset({"sent", "refused", "unknown", "approved"}),
-    "sent": frozenset({"verified", "refused", "unknown"}),
-    "unknown": frozenset({"verified", "refused", "approved", "superseded"}),
+    "sent": frozenset({"verified", "delivered_unverified", "refused", "unknown"}),
+    "unknown": frozenset({"verified", "delivered_unverified", "refused", "approved", "superseded"}),
     "verified": frozenset({"undone"}),
+    "delivered_unverified": frozenset(),
     "refused": frozenset({"superseded"}),
     "undone": frozenset(),
     "superseded": frozenset(),
 }
-"""`superseded`: the plan changed before anything was sent, or its record left the plan."""
+"""`superseded`: the plan changed before anything was sent, or its record left the plan. `delivered_unverified`: a
+receiver that cannot be read accepted it, which proves no more than that."""
 
-SETTLED = frozenset({"verified", "refused", "undone", "superseded"})
+SETTLED = frozenset({"verified", "delivered_unverified", "refused", "undone", "superseded"})
 IN_FLIGHT = frozenset({"claimed", "sent", "unknown"})
 
 

@@ -16,6 +16,7 @@ No message here ever holds a body, a query value or a credential.
     ├── Rejected
     ├── NotFound
     ├── Conflict
+    ├── EndpointGone         the address takes no more requests, for good
     ├── OutcomeUnknown       a write may or may not have been applied
     └── SchemaDrift          the answer is not what the contract says
 """
@@ -32,6 +33,8 @@ class ApiError(Exception):
     """
 
     default_remedy: ClassVar[str] = "See the vendor's status page."
+    retry_after: float | None = None
+    """Seconds after which the system asked to be tried again, where it did."""
 
     def __init__(
         self, *, system: str, method: str, path: str, status: int | None = None, remedy: str | None = None
@@ -141,6 +144,12 @@ class Conflict(ApiError):
     """The record is locked or changed meanwhile; nothing was applied."""
 
     default_remedy = "The record was busy and nothing was applied; trying again later can help."
+
+
+class EndpointGone(ApiError):
+    """The receiver says that its address takes no more events and is to be left alone."""
+
+    default_remedy = "The receiver takes no more events at this address; ask its operator for the new one."
 
 
 class OutcomeUnknown(ApiError):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -34,17 +34,29 @@ class ClaimedChange:
     fields: dict[str, str | None] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     attempts: int = 0
+    revision: int = 1
+    tries: int = 0
+    """Attempts in vain at a receiver that knows a repeated request."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What became of one request: outcome sent | refused | unknown | approved (nothing was applied)."""
+    """What became of one request: outcome sent | refused | unknown | approved (nothing was applied).
+
+    `not_before` is until when a change waits that goes on being tried in later pushes, `tries` how often it was.
+    """
 
     change_id: str
     outcome: str
     native_id: str | None = None
     status: int | None = None
     detail: str | None = None
+    tries: int | None = None
+    not_before: datetime | None = None
+
+
+GONE = "endpoint_gone"
+"""The brake of a receiver that answered 410: nothing is sent to it until a person releases it."""
 
 
 def _keys(target: Target, location_id: str, as_of: datetime) -> dict[str, Any]:
@@ -80,6 +92,7 @@ def plan(
             "turn_id": turn_id,
             "mapping_hash": target.mapping.fingerprint,
             "braked": bool(braked),
+            "gone": any(brake == GONE for brake, _ in braked),
             "brake_reason": reason,
         },
     )
@@ -115,6 +128,8 @@ def claim(
             fields=json.loads(row[6]),
             parents=json.loads(row[7]),
             attempts=row[8],
+            revision=row[9],
+            tries=row[10],
         )
         for row in rows
     ]
@@ -122,37 +137,54 @@ def claim(
 
 def record(con: duckdb.DuckDBPyConnection, results: Sequence[SendResult], *, as_of: datetime) -> None:
     """Write down what came back for each sent change."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in _RESULT.items())
+    con.execute(f"create or replace temp table send_results ({columns})")
     con.execute(
-        "create or replace temp table send_results "
-        "(change_id varchar, outcome varchar, native_id varchar, status integer, detail varchar)"
-    )
-    names = ("change_id", "outcome", "native_id", "status", "detail")
-    con.execute(
-        "insert into send_results select " + ", ".join(f"unnest(${name}::{_type(name)}[])" for name in names),
-        {name: [getattr(result, name) for result in results] for name in names},
+        "insert into send_results select " + ", ".join(f"unnest(${n}::{kind}[])" for n, kind in _RESULT.items()),
+        {name: [_plain(getattr(result, name)) for result in results] for name in _RESULT},
     )
     con.execute("begin")
     run(con, "outbox/record", {"as_of": naive(as_of)})
     con.execute("commit")
 
 
-def _type(name: str) -> str:
-    return "integer" if name == "status" else "varchar"
+_RESULT = {
+    "change_id": "varchar", "outcome": "varchar", "native_id": "varchar", "status": "integer", "detail": "varchar",
+    "tries": "integer", "not_before": "timestamp",
+}  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    return naive(value) if isinstance(value, datetime) else value
 
 
 def verify(
-    con: duckdb.DuckDBPyConnection, change_ids: Iterable[str], *, as_of: datetime, settled: bool
+    con: duckdb.DuckDBPyConnection,
+    change_ids: Iterable[str],
+    *,
+    as_of: datetime,
+    settled: bool,
+    proof: Literal["verified", "delivered_unverified"] = "verified",
 ) -> dict[str, int]:
     """Judge changes by their records as read back (needs `derive_actual` first); verdicts with counts.
 
     Unless `settled`, an unequal record is left for a later look, because a target may answer old values for a while.
+    `proof` is the verdict about an equal one.
     """
     con.execute("create or replace temp table to_verify (change_id varchar)")
     con.execute("insert into to_verify select unnest($ids::varchar[])", {"ids": list(change_ids)})
     con.execute("begin")
-    rows = run(con, "outbox/verify", {"as_of": naive(as_of), "settled": settled})
+    rows = run(con, "outbox/verify", {"as_of": naive(as_of), "settled": settled, "proof": proof})
     con.execute("commit")
     return {verdict: int(count) for verdict, count in rows}
+
+
+def endpoint_gone(con: duckdb.DuckDBPyConnection, connection: str, reason: str, *, as_of: datetime) -> None:
+    """Remember that a receiver wants no more events, for as long as no person releases it."""
+    con.execute(
+        "insert or replace into outbox.brakes values (?, ?, 'every record type', ?, null, null, true, null, ?)",
+        [connection, GONE, reason, naive(as_of)],
+    )
 
 
 def release(con: duckdb.DuckDBPyConnection, connection: str, *, as_of: datetime) -> list[tuple[str, str]]:
@@ -162,7 +194,7 @@ def release(con: duckdb.DuckDBPyConnection, connection: str, *, as_of: datetime)
     ).fetchall()
     con.execute(
         "insert into actual.read_history select connection, record_type, observed, true, ?::timestamp "
-        "from outbox.brakes where connection = ? and active",
+        "from outbox.brakes where connection = ? and active and observed is not null",
         [naive(as_of), connection],
     )
     con.execute(

@@ -21,10 +21,14 @@ def test_nothing_in_flight_is_settled_and_nothing_settled_is_sent_again() -> Non
 
 
 def test_what_was_sent_leaves_only_by_a_reading() -> None:
-    assert MOVES["sent"] == {"verified", "refused", "unknown"}
+    assert MOVES["sent"] == {"verified", "delivered_unverified", "refused", "unknown"}
     assert not {old for old in ("claimed", "sent") if may_move(old, "superseded")}
 
 
 def test_only_an_approved_change_can_be_claimed_and_only_a_claimed_one_sent() -> None:
     assert {old for old in STATES if may_move(old, "claimed")} == {"approved"}
     assert {old for old in STATES if may_move(old, "sent")} == {"claimed"}
+
+
+def test_a_delivery_nobody_can_read_never_becomes_a_proven_one() -> None:
+    assert MOVES["delivered_unverified"] == frozenset()

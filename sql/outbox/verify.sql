@@ -42,7 +42,7 @@ unequal as (
 
 select h.change_id, h.state, h.native_id,
     case
-        when h.found is not null and u.change_id is null and not h.lost_key then 'verified'
+        when h.found is not null and u.change_id is null and not h.lost_key then $proof
         when h.state = 'unknown' and (h.found is null or h.operation = 'update') then 'approved'
         else 'unequal'
     end as verdict,
@@ -60,7 +60,10 @@ update outbox.changes as c set
     native_id = coalesce(b.native_id, c.native_id),
     reason = case b.verdict
         when 'unequal' then 'not_converging: ' || b.detail
-        when 'approved' then 'the answer was lost and nothing was applied; it is sent again'
+        when 'approved' then coalesce(
+            case when c.not_before is not null then c.reason end,
+            'the answer was lost and nothing was applied; it is sent again'
+        )
     end
 from read_backs as b
 where c.change_id = b.change_id and (b.verdict <> 'unequal' or $settled);
