@@ -12,7 +12,9 @@ import msgspec
 
 from ghl_payments.sandbox.codec import decode
 from ghl_payments.sandbox.faults import FaultSpec
+from ghl_payments.sandbox.ghl_events import Happening
 from ghl_payments.sandbox.stores import Stores, collector_paused
+from ghl_payments.sandbox.webhooks import Subscription, shown
 from ghl_payments.sandbox.wire import Answer, Request, json_answer
 
 Handler = Callable[[Request], Answer]
@@ -35,18 +37,30 @@ class Control:
             ("DELETE", "faults"): self._delete_faults,
             ("GET", "switches"): lambda request: json_answer(200, stores.switches.shown()),
             ("PUT", "switches"): self._put_switches,
+            ("GET", "webhooks"): lambda request: json_answer(200, shown(stores.webhooks)),
+            ("PUT", "webhooks"): self._subscribe,
+            ("DELETE", "webhooks"): self._unsubscribe,
+            ("POST", "happenings"): self._happen,
         }
 
     def handle(self, request: Request) -> Answer:
         """Answer one request; 400 says what is wrong with it."""
-        handler = self._handlers.get((request.method, request.path.strip("/")))
+        handler = self._handlers.get((request.method, request.path.strip("/"))) or self._act_of(request)
         if handler is None:
             known = sorted(f"{method} /_sandbox/{name}" for method, name in self._handlers)
             return json_answer(404, {"error": "unknown control endpoint", "known": known})
         try:
             return handler(request)
-        except (msgspec.MsgspecError, re.error, ValueError, TypeError, AttributeError) as error:
+        except (msgspec.MsgspecError, re.error, ValueError, TypeError, AttributeError, KeyError) as error:
             return json_answer(400, {"error": f"{type(error).__name__}: {error}"})
+
+    def _act_of(self, request: Request) -> Handler | None:
+        """What people do in one system by hand: `POST /_sandbox/SYSTEM/ACTION`, where the system has such acts."""
+        system, _, action = request.path.strip("/").partition("/")
+        act = getattr(self._stores.vendors.get(system), "control", None)
+        if act is None or request.method != "POST":
+            return None
+        return lambda request: json_answer(200, act(action, decode(request.body)))
 
     def _put_state(self, request: Request) -> Answer:
         with collector_paused():
@@ -92,3 +106,15 @@ class Control:
     def _put_switches(self, request: Request) -> Answer:
         self._stores.switches.update(decode(request.body))
         return json_answer(200, self._stores.switches.shown())
+
+    def _subscribe(self, request: Request) -> Answer:
+        """Where a system's webhooks go; one subscriber a system."""
+        self._stores.webhooks.subscribe(msgspec.json.decode(request.body, type=Subscription))
+        return json_answer(200, shown(self._stores.webhooks))
+
+    def _unsubscribe(self, request: Request) -> Answer:
+        self._stores.webhooks.clear()
+        return json_answer(200, {"removed": True})
+
+    def _happen(self, request: Request) -> Answer:
+        return json_answer(200, self._stores.happen(msgspec.convert(decode(request.body), Happening)))

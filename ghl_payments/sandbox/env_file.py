@@ -13,6 +13,7 @@ from ghl_payments.sandbox.codec import encode
 from ghl_payments.sandbox.limits import LimitsMode, scaled
 from ghl_payments.sandbox.vendor import VendorModule
 from ghl_payments.sandbox.vendors import vendor_modules
+from ghl_payments.sandbox.webhooks import public_pem
 
 
 def write_env(path: Path, base_url: str, identity: SandboxIdentity, now: str, limits: LimitsMode) -> None:
@@ -42,6 +43,7 @@ def _values(base_url: str, identity: SandboxIdentity, now: str, home: Path, conn
         "GHL_PAYMENTS_AS_OF": now,
         "GHL_PAYMENTS_SETTLE_SECONDS": 0,
         "GHL_PAYMENTS_SANDBOX_URL": base_url,
+        "GHL_PAYMENTS_WEBHOOK_PUBLIC_KEY": public_pem(identity).replace("\n", r"\n"),
         **tokens,
         **{name: value for pairs in secrets for name, value in pairs},
     }

@@ -15,11 +15,14 @@ from ghl_payments.domain.sandbox_identity import SandboxIdentity
 from ghl_payments.sandbox.clock import SandboxClock
 from ghl_payments.sandbox.codec import Doc, encode
 from ghl_payments.sandbox.faults import FaultBook
+from ghl_payments.sandbox.ghl import GhlSandbox
+from ghl_payments.sandbox.ghl_events import GhlEvents, Happening
 from ghl_payments.sandbox.journal import Effect, History, RequestLog
 from ghl_payments.sandbox.limits import LimitsMode, scaled
 from ghl_payments.sandbox.switches import SwitchBoard
 from ghl_payments.sandbox.vendor import Setting, Vendor
 from ghl_payments.sandbox.vendors import vendor_modules
+from ghl_payments.sandbox.webhooks import WebhookSender
 from ghl_payments.sandbox.wire import Request
 
 
@@ -36,7 +39,7 @@ def collector_paused() -> Iterator[None]:
 
 
 class Stores:
-    """The vendors, their records, faults, switches and logs."""
+    """The vendors, their records, faults, switches and logs; `worlds` counts the states served so far."""
 
     def __init__(
         self,
@@ -60,6 +63,11 @@ class Stores:
             name: module.make(Setting(identity, scaled(module.rate, limits), self.switches.parts[name], clock))
             for name, module in modules.items()
         }
+        self.webhooks = WebhookSender()
+        ghl = self.vendors["ghl"]
+        assert isinstance(ghl, GhlSandbox)
+        self._events = GhlEvents(ghl, identity, clock, self.webhooks)
+        self.worlds = 0
         self._data: dict[str, Any] = {}
         self._others: Doc = {}
         self._seeded: tuple[dict[str, Any], Doc, bytes | None] | None = None
@@ -82,6 +90,7 @@ class Stores:
     def reset(self) -> None:
         """Back to the world of the start, with its answer key, stamps, ids and switches."""
         self.history.undo_all()
+        self.webhooks.clear()
         self.clock.rewind()
         self.switches.reset()
         data, self._others, self.answer_key = self._seeded or (
@@ -105,6 +114,12 @@ class Stores:
         self.effects.append(
             Effect(seq, request.system, request.method, request.path, record_type, key, native_id, body)
         )
+        if (request.system, record_type) == ("ghl", "payment"):
+            self._events.paid_through_api(request.path)
+
+    def happen(self, happening: Happening) -> Doc:
+        """Something happens in GHL itself, and its event is sent."""
+        return self._events.act(happening, self.history)
 
     def effect_rows(self) -> list[Doc]:
         """All effects in their order."""
@@ -118,6 +133,7 @@ class Stores:
 
     def _serve(self, data: dict[str, Any]) -> None:
         self._data = data
+        self.worlds += 1
         self.history = History()
         self.effects = []
         self.requests.clear()
