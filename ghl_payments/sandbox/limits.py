@@ -16,11 +16,15 @@ SCALE = 100
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `requests` in any `seconds`, and `daily` a day where the vendor has such a limit."""
+    """At most `requests` in any `seconds`, and `daily` a day where the vendor has such a limit.
+
+    `burst` is a second, shorter window as (requests, seconds).
+    """
 
     requests: int
     seconds: int
     daily: int | None = None
+    burst: tuple[int, int] | None = None
 
     def announced(self) -> dict[str, int]:
         """The form of the ready line and of `connections.yaml`."""
@@ -31,7 +35,12 @@ def scaled(rate: Rate, mode: LimitsMode) -> Rate:
     """The vendor's window; `scaled` allows 100 times the requests in it, so that tests and demos are quick."""
     if mode == "vendor":
         return rate
-    return Rate(rate.requests * SCALE, rate.seconds, rate.daily * SCALE if rate.daily else None)
+    return Rate(
+        rate.requests * SCALE,
+        rate.seconds,
+        rate.daily * SCALE if rate.daily else None,
+        (rate.burst[0] * SCALE, rate.burst[1]) if rate.burst else None,
+    )
 
 
 class SlidingWindow:
@@ -48,11 +57,23 @@ class SlidingWindow:
         horizon = now - self._rate.seconds
         while self._arrivals and self._arrivals[0] <= horizon:
             self._arrivals.popleft()
-        if len(self._arrivals) >= self._rate.requests or self.day_left() <= 0:
+        if len(self._arrivals) >= self._rate.requests or self.day_left() <= 0 or self._burst_wait(now) > 0:
             return False
         self._arrivals.append(now)
         self.day_count += 1
         return True
+
+    def wait(self) -> float:
+        """Seconds until both windows have room again; 0 if they have."""
+        now = time.monotonic()
+        full = len(self._arrivals) >= self._rate.requests
+        return max(self._arrivals[0] + self._rate.seconds - now if full else 0.0, self._burst_wait(now), 0.0)
+
+    def _burst_wait(self, now: float) -> float:
+        if self._rate.burst is None:
+            return 0.0
+        requests, seconds = self._rate.burst
+        return self._arrivals[-requests] + seconds - now if len(self._arrivals) >= requests else 0.0
 
     def left(self) -> int:
         """Requests still free in the window that the last arrival was judged in."""
