@@ -62,14 +62,6 @@ class Control:
             return None
         return lambda request: json_answer(200, act(action, decode(request.body)))
 
-    def _act_of(self, request: Request) -> Handler | None:
-        """What people do in one system by hand: `POST /_sandbox/SYSTEM/ACTION`, where the system has such acts."""
-        system, _, action = request.path.strip("/").partition("/")
-        act = getattr(self._stores.vendors.get(system), "control", None)
-        if act is None or request.method != "POST":
-            return None
-        return lambda request: json_answer(200, act(action, decode(request.body)))
-
     def _put_state(self, request: Request) -> Answer:
         with collector_paused():
             state = decode(request.body)
