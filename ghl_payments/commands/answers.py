@@ -23,23 +23,29 @@ def answers(command: Callable[..., Any]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        from ghl_payments.commands.own_sandbox import SandboxFailedError
-        from ghl_payments.commands.published import NothingPublishedError
-        from ghl_payments.domain.mapping import MappingError
-        from ghl_payments.transport.errors import ApiError
-        from ghl_payments.warehouse.connection import ForeignWarehouseError, WarehouseBusyError
-        from ghl_payments.warehouse.queries import SqlStepError
-
-        warehouse = (WarehouseBusyError, ForeignWarehouseError, NothingPublishedError, SqlStepError)
-        known = (SettingsError, MappingError, ApiError, SandboxFailedError, *warehouse)
         try:
             code = command(*args, **kwargs)
-        except known as error:
+        except Exception as error:
+            if not isinstance(error, _known()):
+                raise
             click.echo(f"{error}", err=True)
             code = CANNOT_TELL
         sys.exit(code or FINE)
 
     return wrapped
+
+
+def _known() -> tuple[type[Exception], ...]:
+    """Imported for an error only: a command that needs no warehouse must not load one."""
+    from ghl_payments.commands.own_sandbox import SandboxFailedError
+    from ghl_payments.commands.published import NothingPublishedError
+    from ghl_payments.domain.mapping import MappingError
+    from ghl_payments.transport.errors import ApiError
+    from ghl_payments.warehouse.connection import ForeignWarehouseError, WarehouseBusyError
+    from ghl_payments.warehouse.queries import SqlStepError
+
+    warehouse = (WarehouseBusyError, ForeignWarehouseError, NothingPublishedError, SqlStepError)
+    return (SettingsError, MappingError, ApiError, SandboxFailedError, *warehouse)
 
 
 def print_json(value: Any) -> None:

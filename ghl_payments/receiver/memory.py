@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -118,3 +119,28 @@ def _recent(folder: Path, max_bytes: int) -> Iterator[Path]:
             break
         chosen.append(path)
     yield from reversed(chosen)
+
+
+class UndatedCopies:
+    """Delivery ids for bodies that name neither an id nor a time.
+
+    The same body a while later is news (the contact changed again), at once it is a copy.
+    """
+
+    SECONDS = 10.0
+    LIMIT = 10_000
+
+    def __init__(self) -> None:
+        self._given: dict[bytes, tuple[float, str]] = {}
+
+    def delivery_id(self, connection: str, body: bytes) -> str:
+        """`sha256:HEX@N`, the same for the same body within ten seconds."""
+        digest = hashlib.sha256(body)
+        key, now = digest.digest() + connection.encode(), time.monotonic()
+        at, delivery_id = self._given.pop(key, (0.0, ""))
+        if not delivery_id or now - at > self.SECONDS:
+            at, delivery_id = now, f"sha256:{digest.hexdigest()}@{time.time_ns()}"
+        self._given[key] = (at, delivery_id)
+        while len(self._given) > self.LIMIT:
+            del self._given[next(iter(self._given))]
+        return delivery_id

@@ -113,13 +113,13 @@ class Spool:
     def _run(self) -> None:
         while batch := self._next_batch():
             try:
-                error = self._commit(batch)
+                written = self._commit(batch)
             except Exception as bug:  # without this thread nobody would be answered any more
                 logger.exception("the inbox's writer failed (%s); senders are asked to come again", type(bug).__name__)
-                error = SpoolUnavailableError()
+                written = False
             with self._wake:
                 self._queued -= sum(len(waiting.line) for waiting in batch)
-            _settle(batch, error)
+            _settle(batch, failed=not written)
         self._file.close()
 
     def _next_batch(self) -> list[_Waiting]:
@@ -134,19 +134,19 @@ class Spool:
             batch, self._queue = self._queue[:taken], self._queue[taken:]
             return batch
 
-    def _commit(self, batch: list[_Waiting]) -> SpoolUnavailableError | None:
+    def _commit(self, batch: list[_Waiting]) -> bool:
         try:
             is_new = self._file.append(waiting.line for waiting in batch)
         except OSError as error:
             self._tell(error)
             self._failed_at = time.monotonic()
-            return SpoolUnavailableError()
+            return False
         if self._failed_at is not None:
             logger.warning("the inbox %s can be written again", self._folder)
             self._failed_at = None
         if is_new and self._on_new_file is not None:
             self._on_new_file()
-        return None
+        return True
 
     def _tell(self, error: OSError) -> None:
         """Once for each time that it begins to fail: thousands of deliveries may."""
@@ -265,11 +265,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _settle(batch: list[_Waiting], error: SpoolUnavailableError | None) -> None:
+def _settle(batch: list[_Waiting], *, failed: bool) -> None:
     def settle() -> None:
         for waiting in batch:
             if not waiting.future.done():
-                waiting.future.set_exception(error) if error else waiting.future.set_result(None)
+                waiting.future.set_exception(SpoolUnavailableError()) if failed else waiting.future.set_result(None)
 
     try:
         batch[0].future.get_loop().call_soon_threadsafe(settle)

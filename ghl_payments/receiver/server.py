@@ -1,0 +1,157 @@
+"""Runs the receiver: spool, memory, listening socket, ready line, and a stop that finishes what was taken.
+
+Extend it for the life of the process; addresses belong to `app.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ghl_payments.connections import SettingsError
+from ghl_payments.receiver.app import Receiver
+from ghl_payments.receiver.memory import DeliveryMemory, recall
+from ghl_payments.receiver.retention import remove_read_files
+from ghl_payments.receiver.spool import Spool
+from ghl_payments.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+HEAD_SECONDS = 10.0
+"""How long a request's head may take to arrive."""
+HEAD_BYTES = 32 * 1024
+CONNECTIONS = 1024
+IDLE_SECONDS = 30
+STOP_SECONDS = 20
+"""How long a stop waits for requests; longer than a body may take."""
+
+
+def serve(settings: Settings, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Receive until SIGINT or SIGTERM; `announce` gets one JSON line once the port is listened on.
+
+    SettingsError if keys or secrets will not do, or the inbox or the port cannot be used.
+    """
+
+    def clean_up() -> None:
+        try:
+            remove_read_files(settings.inbox, settings.webhooks.keep_days)
+        except OSError as error:
+            logger.warning("read inbox files in %s could not be removed: %s", settings.inbox, error.strerror)
+
+    spool = Spool(settings.inbox, on_new_file=clean_up)
+    memory = DeliveryMemory()
+    receiver = Receiver(settings, spool, memory)
+    clean_up()
+    try:
+        recall(settings.inbox, memory)
+        spool.start()
+    except OSError as error:
+        msg = (
+            f"the inbox {settings.inbox} cannot be written ({error.strerror}): let this process make and write that "
+            "folder, or name another one with GHL_PAYMENTS_INBOX"
+        )
+        raise SettingsError(msg) from None
+    try:
+        listener = _listener(host, port)
+        shown = f"[{host}]" if ":" in host else host
+        base_url = f"http://{shown}:{listener.getsockname()[1]}"
+        ready = {"ready": True, "base_url": base_url, "addresses": receiver.addresses, "inbox": str(settings.inbox)}
+        _run(receiver, listener, lambda: announce(json.dumps(ready)))
+    finally:
+        if not spool.close():
+            logger.error("the disk of the inbox %s does not answer; what was not answered comes again", settings.inbox)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        msg = f"{host}:{port} cannot be used ({error.strerror or error}); name another with --port, 0 picks a free one"
+        raise SettingsError(msg) from None
+
+
+class _Guarded(H11Protocol):
+    """uvicorn's protocol with a limit on connections, and on the time that a request's head may take."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+            return
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._forget_timer()
+        elif self._head_timer is None and self.conn.trailing_data[0]:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_timer()
+        super().connection_lost(exc)
+
+    def _forget_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.conn.their_state is h11.IDLE and (self.cycle is None or self.cycle.response_complete):
+            self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    """Announces itself when it listens."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+def _run(receiver: Receiver, listener: socket.socket, announce: Callable[[], None]) -> None:
+    # Its access log would print addresses, and an address holds a secret; every error has a line of our own.
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
+    config = uvicorn.Config(
+        cast(Any, receiver.app()),
+        loop="asyncio",
+        http=_Guarded,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+    )
+    server = _Server(config, announce)
+
+    def stop(*_: object) -> None:
+        # uvicorn raises a signal it was stopped by once more when it is done; by then there is nothing left to stop.
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
