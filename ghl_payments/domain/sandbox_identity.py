@@ -6,10 +6,12 @@ Nothing of a real account belongs here; none of these values opens anything but 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 DEFAULT_PORT = 8790
 DEFAULT_SEED = 7
@@ -86,7 +88,7 @@ class SandboxTarget:
     secrets: dict[str, tuple[str, str]]
     requests: int
     seconds: int
-    options: dict[str, str | int]
+    options: dict[str, Any]
 
 
 def sandbox_targets(who: SandboxIdentity) -> dict[str, SandboxTarget]:
@@ -116,3 +118,38 @@ def sandbox_targets(who: SandboxIdentity) -> dict[str, SandboxTarget]:
             {"delivery_tracking_field": "CFDeliveryTracking", "delivery_carrier_field": "CFDeliveryCarrier"},
         ),
     }
+
+
+def rankr_target(who: SandboxIdentity) -> SandboxTarget:
+    """The receiver of signed events, which can be read by list and singly."""
+    secrets = {role: base64.b64encode(who.secret("rankr", role).encode()).decode() for role in ("secret", "previous")}
+    read_back = {
+        "get": {"url": "{base}/records/{key}"},
+        "list": {
+            "url": "{base}/records?limit={limit}&cursor={cursor}&updated_since={since}",
+            "items": "$.data[*]",
+            "next": "$.next_cursor",
+            "total": "$.total",
+        },
+        "auth": {"type": "header", "name": "X-API-Key", "role": "read_token"},
+        "map": {
+            "key": "$.externalId",
+            "id": "$.id",
+            "location": "$.locationId",
+            "amount": "$.amount",
+            "currency": "$.currency",
+            "status": "$.status",
+            "updated_at": "$.updatedAt",
+            "hash": "$.contentHash",
+        },
+    }
+    return SandboxTarget(
+        {
+            "secret": ("RANKR_SECRET", f"whsec_{secrets['secret']}"),
+            "previous_secret": ("RANKR_PREVIOUS_SECRET", f"whsec_{secrets['previous']}"),
+            "read_token": ("RANKR_READ_TOKEN", who.secret("rankr", "read_token")),
+        },
+        60_000,
+        60,
+        {"endpoint": "{base}/events", "read_back": read_back},
+    )
