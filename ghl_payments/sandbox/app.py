@@ -52,10 +52,12 @@ class SandboxApp:
             await self._serve(vendor, request, receive, send)
 
     async def _serve(self, vendor: Vendor, request: Request, receive: Receive, send: Send) -> None:
-        log = self._stores.requests
+        log, world = self._stores.requests, self._stores.worlds
         at_ms = log.arrived_ms()
         answer = await self._answer(vendor, request)
-        log.add(request.system, request.method, request.path, request.raw_query, answer.status if answer else 0, at_ms)
+        if world == self._stores.worlds:
+            status = answer.status if answer else 0
+            log.add(request.system, request.method, request.path, request.raw_query, status, at_ms)
         if answer is None:
             await _hang_up(receive, send)
         else:
@@ -79,7 +81,10 @@ class SandboxApp:
         return answer
 
     async def _disturbed(self, vendor: Vendor, request: Request, struck: list[Fault]) -> Answer | None:
+        world = self._stores.worlds
         await _wait(struck, "before")
+        if world != self._stores.worlds:
+            return None  # what was meant for a state that is gone must not be done to the next one
         ending = next((fault.spec for fault in struck if fault.spec.fault in ENDINGS), None)
         kind = ending.fault if ending else None
         if ending and kind == "status":

@@ -90,6 +90,19 @@ def test_latency_is_before_or_after_the_commit(box: RunningSandbox, halo: httpx.
     assert time.monotonic() - began >= 0.3
 
 
+def test_a_request_that_waits_while_another_state_is_loaded_does_nothing_to_it(
+    box: RunningSandbox, halo: httpx.Client
+) -> None:
+    box.fault("latency", seconds=0.5, method="POST", times=1)
+    with pytest.raises(httpx.ReadTimeout):
+        halo.post("/api/Client", json=[{"name": "New"}], timeout=0.1)
+    assert box.control("GET", "/faults")[0]["struck"] == 1
+    box.put_state(halo_state())
+    time.sleep(0.8)
+    assert (box.effects(), box.requests()) == ([], [])
+    assert clients(halo) == 1
+
+
 def test_html_and_truncated_json_come_with_200(box: RunningSandbox, ghl: httpx.Client) -> None:
     box.fault("html", path=ORDERS, times=1)
     page = ghl.get(ORDERS)
