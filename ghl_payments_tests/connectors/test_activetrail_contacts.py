@@ -181,11 +181,33 @@ def test_a_lost_answer_is_resolved_by_reading_back_and_nobody_is_doubled(box: Ru
     box.fault("lost_reply", system="activetrail", method="POST", path="/api/groups/.*/members", times=1)
     with pytest.raises(errors.OutcomeUnknown):
         create(box, contact())
-    assert account(box)["pairs"] == []  # so that its external id does not find it, and its key in the group does
     assert found(box, tmp_path / "a.zst") == ["1"]
     assert [line["body"][0]["ext25"] for line in landed(tmp_path / "a.zst")] == ["ghl:contact:C1"]
     assert create(box, contact()).native_id == "1"
     assert len(account(box)["contacts"]) == 1
+
+
+def test_a_contact_that_left_our_group_is_not_found_until_it_is_put_back(box: RunningSandbox, tmp_path: Path) -> None:
+    pair = {"contact_id": 1, "external_id": "C1", "external_name": "ghl"}
+    hold(box, contacts=[native(ext25="ghl:contact:C1", ext24=PLACE)], pairs=[pair], **own_group())
+
+    async def put_back(connector: ActiveTrailConnector) -> list[list[str]]:
+        before = await connector.find("contact", "ghl:contact:C1", PLACE, tmp_path / "a.zst")
+        assert (await connector.create(contact())).native_id == "1"
+        return [before, await connector.find("contact", "ghl:contact:C1", PLACE, tmp_path / "b.zst")]
+
+    assert with_activetrail(box, put_back) == [[], ["1"]]
+
+
+def test_the_group_is_read_once_for_all_contacts_whose_answers_were_lost(box: RunningSandbox, tmp_path: Path) -> None:
+    hold(box, contacts=[native(n, ext25=f"ghl:contact:C{n}", ext24=PLACE) for n in (1, 2)], **own_group(1, 2))
+
+    async def look(connector: ActiveTrailConnector) -> list[list[str]]:
+        keys = ("ghl:contact:C1", "ghl:contact:C2", "ghl:contact:C3")
+        return [await connector.find("contact", key, PLACE, tmp_path / f"{key[-1]}.zst") for key in keys]
+
+    assert with_activetrail(box, look) == [["1"], ["2"], []]
+    assert len([row for row in box.requests() if row["path"].endswith("/members")]) == 1
 
 
 def test_an_empty_answer_to_a_create_leaves_its_outcome_to_be_found(box: RunningSandbox, tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ class ActiveTrailConnector:
         self._group = OwnGroup(client, self._options.group)
         self._contacts = ContactWriter(client, self._options, self._group, self._levels)
         self._orders = OrderDesk(client, self._options, self._levels)
+        # Our group as searches read it last; not to be trusted after a write.
+        self._members: dict[tuple[str | None, str | None], set[str]] | None = None
 
     async def probe_levels(self, *, may_write: bool) -> dict[str, Level]:
         """Find out what the account can do. Only the one write to a contact of ours needs `may_write`.
@@ -134,7 +136,10 @@ class ActiveTrailConnector:
                 return {answer.native_id: answer.status async for answer in answers}
 
     async def find(self, record_type: str, key: str, location_id: str, landing: Path) -> list[str]:
-        """Orders by their id, contacts by their key in the group (or by external id, where that works); native ids."""
+        """Orders by their id, contacts by their key in our group; native ids.
+
+        A contact that carries the key and has left the group is yet to be put back: its external id is not asked for.
+        """
         if record_type == ORDER:
             await self._orders.check()
             candidates = [key.rpartition(":")[2]]
@@ -159,10 +164,12 @@ class ActiveTrailConnector:
 
         OutcomeUnknown when an answer is lost; Rejected when what is there belongs to somebody else.
         """
+        self._members = None
         return await (self._orders.create(record) if record.record_type == ORDER else self._contacts.create(record))
 
     async def update(self, native_id: str, record: DesiredRecord, changed: Sequence[str]) -> WriteAnswer:
         """Write the `changed` fields of a contact, or all fields of an order, whose PUT may replace the whole."""
+        self._members = None
         if record.record_type == ORDER:
             return await self._orders.update(native_id, record)
         return await self._contacts.update(native_id, record, changed)
@@ -227,17 +234,21 @@ class ActiveTrailConnector:
         return await self._orders.document(native_id, priority)
 
     async def _contacts_with(self, key: str, location_id: str) -> list[str]:
-        if self._levels["external_pair"] == "find":
-            found = await self._client.contact_by_pair(key.rpartition(":")[2], self._options.external_name)
-            if found is not None:
-                return [found]
+        if self._members is None:
+            self._members = await self._read_members()
+        hits = self._members.get((key, location_id), set())
+        return sorted(hits, key=lambda text: (len(text), text))
+
+    async def _read_members(self) -> dict[tuple[str | None, str | None], set[str]]:
+        """Ids of the contacts of our group by the key and the location that they carry."""
+        found: dict[tuple[str | None, str | None], set[str]] = {}
         group_id = await self._group.find()
         if group_id is None:
-            return []
-        hits: set[str] = set()
+            return found
 
         def take(_: int, page: Page) -> None:
-            hits.update(str(id_text(row.get("id"))) for row in page.rows if self._carries(row, key, location_id))
+            for row in page.rows:
+                found.setdefault(self._carried(row), set()).add(str(id_text(row.get("id"))))
 
         passed = await MemberList(self._client, group_id, first_page(self._levels), priority="verify").read(take)
         if passed.reason is not None:
@@ -245,17 +256,17 @@ class ActiveTrailConnector:
                 system=SYSTEM, method="GET", path=f"/api/groups/{group_id}/members",
                 remedy=f"The group could not be read completely ({passed.reason}); trying again later can help.",
             )  # fmt: skip
-        return sorted(hits, key=lambda text: (len(text), text))
+        return found
 
     def _is_ours(self, record_type: str, body: bytes, key: str, location_id: str) -> bool:
         if record_type == CONTACT:
-            return self._carries(read_contact(body), key, location_id)
+            return self._carried(read_contact(body)) == (key, location_id)
         return slot_text(order_fields(body), bodies.LOCATION_SLOT) == location_id
 
-    def _carries(self, contact: Doc, key: str, location_id: str) -> bool:
+    def _carried(self, contact: Doc) -> tuple[str | None, str | None]:
         return (
-            slot_text(contact, self._options.slot_contact_key) == key
-            and slot_text(contact, self._options.slot_location) == location_id
+            slot_text(contact, self._options.slot_contact_key),
+            slot_text(contact, self._options.slot_location),
         )
 
     def _envelope(self, kind: str, record_type: str, **more: object) -> dict[str, object]:
