@@ -1,15 +1,11 @@
-"""Every way of writing to every system, with its answers lost, and runs killed around it: still one effect a change."""
+"""Every way of writing to every system, with its answers lost: still one effect a change."""
 
 from __future__ import annotations
-
-from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
 from ghl_payments_tests.flow.conftest import LoopFactory
 from ghl_payments_tests.flow.loop import Loop, as_key
-from ghl_payments_tests.running_sandbox import RunningSandbox
 
 WRITES = [
     ("activetrail", "POST", r"/api/groups/\d+/members"),
@@ -52,19 +48,12 @@ def small_world(loop: LoopFactory, system: str, seed: int, orders: int) -> Loop:
     return world
 
 
-def once_each(world: Loop, *, whole: bool = True) -> None:
-    """What was found is what is planted and no more, such as duplicates, and nothing is left for a further turn.
-
-    `whole` unless a turn was cut off: what it had repaired by then may have been seen by no turn that told of it.
-    """
+def once_each(world: Loop) -> None:
+    """What was found is what is planted and no more, such as duplicates, and nothing is left for a further turn."""
     before = world.sandbox.effects()
     world.good_turn()
     assert world.sandbox.effects() == before
-    found, key = as_key(world.diffs()), as_key(world.answer_key())
-    assert found.items() <= key.items()
-    assert found == key or not whole
-    made = [(e["record_type"], e["key"]) for e in before if e["method"] == "POST" and e["record_type"] != "product"]
-    assert len(made) == len(set(made)) or whole
+    assert as_key(world.diffs()) == as_key(world.answer_key())
     assert world.open_pushable() == 0
     assert not {"claimed", "sent", "unknown", "approved", "refused"} & world.states().keys()
 
@@ -85,29 +74,6 @@ def test_lost_answers_of_one_way_of_writing_leave_one_effect_a_change(
     once_each(world)
 
 
-def _done(sandbox: RunningSandbox, system: str) -> Callable[[], bool]:
-    """Done, and nobody was told."""
-    for method in ("POST", "PUT"):
-        sandbox.fault("latency", seconds=20, when="after", system=system, method=method, path=RECORDS[system], times=1)
-    return lambda: _struck(sandbox) >= 1 and len(_records(sandbox, system)) >= 1
-
-
-RECORDS = {
-    "activetrail": r"/api/(groups/\d+/members|contacts/\d+|commerce/Order.*)",
-    "act": "/api/(contacts|opportunities|custom/entities).*",
-    "halo": "/api/(Client|Users|SalesOrder|Invoice|InvoicePayment)",
-}
-
-
-def _struck(sandbox: RunningSandbox) -> int:
-    return sum(fault["struck"] for fault in sandbox.control("GET", "/faults"))
-
-
-def _records(sandbox: RunningSandbox, system: str) -> Counter[str]:
-    keys = [effect["key"] or "" for effect in sandbox.effects() if effect["system"] == system]
-    return Counter(key for key in keys if key.startswith("ghl:") and not key.startswith("ghl:probe"))
-
-
 def test_an_opportunity_cut_off_from_its_products_is_finished_as_an_update_in_the_next_turn(loop: LoopFactory) -> None:
     """Its products are requests of their own, so a lost answer to the first leaves it without; it is not made again."""
     world = small_world(loop, "act", 9, 200)
@@ -123,15 +89,3 @@ def test_an_opportunity_cut_off_from_its_products_is_finished_as_an_update_in_th
     made = [e["key"] for e in before if (e["method"], e["path"]) == ("POST", "/api/opportunities")]
     assert len(made) == len(set(made)) > 0
     assert as_key(world.answer_key()).items() <= as_key(world.diffs()).items()
-
-
-@pytest.mark.parametrize("system", ["activetrail", "act"])
-def test_a_run_killed_after_a_write_and_before_its_answer_leaves_one_effect_a_change(
-    loop: LoopFactory, system: str
-) -> None:
-    world = small_world(loop, system, 2, 60)
-    world.killed_run(_done(world.sandbox, system))
-    assert world.sql("select 1 from outbox.changes where state in ('claimed', 'sent')"), "killed too early"
-    world.sandbox.clear_faults()
-    world.good_turn()
-    once_each(world, whole=False)
