@@ -1,6 +1,6 @@
 """The one way to the DuckDB file: a file lock, a short-lived connection, an up-to-date layout.
 
-Use `Warehouse.open()` around each burst of SQL and fetch before opening; nothing else may call duckdb.connect on it.
+Use `Warehouse.open()` around each burst of SQL and fetch before opening; nothing else may open it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from ghl_payments.warehouse.migrate import create_macros, migrate, prepare_session
+from ghl_payments.warehouse.instance import attach, detach
+from ghl_payments.warehouse.migrate import create_session_macros, migrate
 
 logger = logging.getLogger(__name__)
 
@@ -26,20 +27,6 @@ class WarehouseBusyError(RuntimeError):
 
 class ForeignWarehouseError(RuntimeError):
     """The warehouse belongs to other sources."""
-
-
-def _close(con: duckdb.DuckDBPyConnection) -> None:
-    """Close the connection once no worker thread of DuckDB can still hold on to it.
-
-    One that does keeps the instance half alive, and the next connect of this process waits for it in a busy loop, for
-    ever (seen once in some thousand opens with 1.5.6; duckdb/duckdb issue 25965 tells of the loop).
-    """
-    try:
-        con.execute("set threads = 1")
-    except duckdb.Error:
-        logger.warning("DuckDB's worker threads could not be ended before closing.")
-    finally:
-        con.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +56,11 @@ class Warehouse:
             logger.info("Waiting for the warehouse %s: another run holds it.", self.path.name)
             self._wait(lock)
         try:
-            con = self._connect()
+            con, name = self._connect()
             try:
                 yield con
             finally:
-                _close(con)
+                detach(con, name)
         finally:
             lock.release()
 
@@ -88,9 +75,9 @@ class Warehouse:
             )
             raise WarehouseBusyError(msg) from None
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
+    def _connect(self) -> tuple[duckdb.DuckDBPyConnection, str]:
         try:
-            con = duckdb.connect(str(self.path), config={"memory_limit": self.memory_limit})
+            con, name = attach(self.path, self.memory_limit)
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise
@@ -100,15 +87,14 @@ class Warehouse:
             )
             raise WarehouseBusyError(msg) from None
         try:
-            prepare_session(con)
             migrate(con)
-            create_macros(con)
+            create_session_macros(con)
             if self.as_of is not None:
                 con.execute("set variable as_of = ?::timestamp", [self.as_of.astimezone(UTC).replace(tzinfo=None)])
         except BaseException:
-            con.close()
+            detach(con, name)
             raise
-        return con
+        return con, name
 
     def claim_for(self, sources: Mapping[tuple[str, str], str]) -> None:
         """Refuse to mix sources: each (kind, name) must keep the value first seen here.

@@ -6,6 +6,7 @@ Add a file `sql/migrations/NNNN_name.sql` for every change of layout; never edit
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import duckdb
 
@@ -81,6 +82,29 @@ def prepare_session(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Macros for as long as the connection lives; they read tables, so the layout must be up to date."""
-    for statement in duckdb.extract_statements(sql("macros")):
+    """All macros, for as long as the connection lives; some read tables, so the layout must be up to date."""
+    for statement in _macro_statements():
         con.execute(statement)
+
+
+def create_shared_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """The macros that read no table, in the memory of the instance, for all of its connections."""
+    for statement in _macro_statements():
+        if not _reads_tables(statement):
+            con.execute(statement.replace(" temp macro ", " macro memory.main.", 1))
+
+
+def create_session_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """The macros that read tables, which are those of the connection's own file."""
+    for statement in _macro_statements():
+        if _reads_tables(statement):
+            con.execute(statement)
+
+
+@cache
+def _macro_statements() -> tuple[str, ...]:
+    return tuple(statement.query for statement in duckdb.extract_statements(sql("macros")))
+
+
+def _reads_tables(statement: str) -> bool:
+    return " from ops." in statement
