@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ghl_payments.domain.inbox import InboxEvent, encode
+from ghl_payments.receiver.limits import DEFAULT_LIMITS, Limits
 from ghl_payments.receiver.lingering import Lingering
 from ghl_payments.receiver.memory import DeliveryMemory, UndatedCopies, delivery_key
 from ghl_payments.receiver.notices import Notices
@@ -32,11 +33,6 @@ from ghl_payments.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-BODY_SECONDS = 10.0
-"""How long a body may take to arrive."""
-REQUESTS_AT_ONCE = 512
-BODIES_AT_ONCE = 64 * 1024 * 1024
-"""Bytes of bodies in memory."""
 RETRY_AFTER_SECONDS = "30"
 
 ANSWERS = {
@@ -64,9 +60,12 @@ class _Accepted:
 class Receiver:
     """All that the addresses share. SettingsError if keys or secrets will not do."""
 
-    def __init__(self, settings: Settings, spool: Spool, memory: DeliveryMemory) -> None:
+    def __init__(
+        self, settings: Settings, spool: Spool, memory: DeliveryMemory, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._spool = spool
         self._memory = memory
+        self._limits = limits
         self._undated = UndatedCopies()
         self._keys = ghl_keys(settings)
         self._senders = senders(settings)
@@ -198,7 +197,7 @@ class Receiver:
     @asynccontextmanager
     async def _body(self, request: Request) -> AsyncIterator[bytes]:
         """The raw body, counted as long as it is held."""
-        if self._requests >= REQUESTS_AT_ONCE:
+        if self._requests >= self._limits.requests:
             raise RefusedError("busy")
         if int(request.headers.get("content-length") or 0) > self._max_body:
             raise RefusedError("too_large")
@@ -206,7 +205,7 @@ class Receiver:
         body = bytearray()
         try:
             try:
-                async with asyncio.timeout(BODY_SECONDS):
+                async with asyncio.timeout(self._limits.body_seconds):
                     await self._read(request, body)
             except TimeoutError:
                 raise RefusedError("slow") from None
@@ -219,7 +218,7 @@ class Receiver:
         async for part in request.stream():
             if len(body) + len(part) > self._max_body:
                 raise RefusedError("too_large")
-            if self._held + len(part) > BODIES_AT_ONCE:
+            if self._held + len(part) > self._limits.bodies_bytes:
                 raise RefusedError("busy")
             body += part
             self._held += len(part)

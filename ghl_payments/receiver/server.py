@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import h11
@@ -19,20 +20,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ghl_payments.connections import SettingsError
 from ghl_payments.receiver.app import Receiver
+from ghl_payments.receiver.limits import DEFAULT_LIMITS, Limits
 from ghl_payments.receiver.memory import DeliveryMemory, recall
 from ghl_payments.receiver.retention import remove_read_files
 from ghl_payments.receiver.spool import Spool
 from ghl_payments.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-HEAD_SECONDS = 10.0
-"""How long a request's head may take to arrive."""
-HEAD_BYTES = 32 * 1024
-CONNECTIONS = 1024
-IDLE_SECONDS = 30
-STOP_SECONDS = 20
-"""How long a stop waits for requests; longer than a body may take."""
 
 
 def serve(settings: Settings, host: str, port: int, announce: Callable[[str], None]) -> None:
@@ -65,7 +59,7 @@ def serve(settings: Settings, host: str, port: int, announce: Callable[[str], No
         shown = f"[{host}]" if ":" in host else host
         base_url = f"http://{shown}:{listener.getsockname()[1]}"
         ready = {"ready": True, "base_url": base_url, "addresses": receiver.addresses, "inbox": str(settings.inbox)}
-        _run(receiver, listener, lambda: announce(json.dumps(ready)))
+        _run(make_server(receiver, lambda: announce(json.dumps(ready))), listener)
     finally:
         if not spool.close():
             logger.error("the disk of the inbox %s does not answer; what was not answered comes again", settings.inbox)
@@ -85,19 +79,23 @@ class _Guarded(H11Protocol):
 
     _head_timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, limits: Limits, **given: Any) -> None:
+        super().__init__(**given)
+        self._limits = limits
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS:
+        if len(self.connections) > self._limits.connections:
             transport.abort()
             return
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+        self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._forget_timer()
         elif self._head_timer is None and self.conn.trailing_data[0]:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+            self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_timer()
@@ -126,25 +124,28 @@ class _Server(uvicorn.Server):
         self._announce()
 
 
-def _run(receiver: Receiver, listener: socket.socket, announce: Callable[[], None]) -> None:
+def make_server(receiver: Receiver, announce: Callable[[], None], limits: Limits = DEFAULT_LIMITS) -> uvicorn.Server:
+    """A server of that receiver, not yet running; `announce` is called once it listens."""
     # Its access log would print addresses, and an address holds a secret; every error has a line of our own.
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
     config = uvicorn.Config(
         cast(Any, receiver.app()),
         loop="asyncio",
-        http=_Guarded,
+        http=cast(Any, partial(_Guarded, limits)),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        h11_max_incomplete_event_size=HEAD_BYTES,
+        timeout_keep_alive=limits.idle_seconds,
+        timeout_graceful_shutdown=limits.stop_seconds,
+        h11_max_incomplete_event_size=limits.head_bytes,
     )
-    server = _Server(config, announce)
+    return _Server(config, announce)
 
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
     def stop(*_: object) -> None:
         # uvicorn raises a signal it was stopped by once more when it is done; by then there is nothing left to stop.
         server.should_exit = True
