@@ -18,7 +18,6 @@ from ghl_payments.connectors.base import Connector, DesiredRecord, RepeatSafe
 from ghl_payments.connectors.levels import use_stored_levels
 from ghl_payments.connectors.outcomes import failed, failed_repeatably
 from ghl_payments.transport.errors import ApiError, EndpointGone, NotFound, OutcomeUnknown, SchemaDrift
-from ghl_payments.transport.outage import OutageGuard
 from ghl_payments.warehouse import outbox
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents
@@ -70,7 +69,7 @@ class Push:
     forced_levels: Mapping[str, str] = field(default_factory=dict)
     result: PushResult = field(default_factory=PushResult)
     _sends: dict[str, int] = field(default_factory=dict)
-    _outage: OutageGuard = field(default_factory=lambda: OutageGuard(MAX_FAILURES))
+    _in_vain: int = 0
 
     async def run(self) -> PushResult:
         """Push until nothing moves. An API error that stops everything is returned, after all that is known is stored.
@@ -143,17 +142,16 @@ class Push:
                 answer = await self.connector.update(str(change.native_id), record, change.changed)
         except ApiError as error:
             return self._failed(change, error)
-        self._outage.note(None)
+        self._in_vain = 0
         return SendResult(change.change_id, "sent", answer.native_id, answer.status)
 
     def _failed(self, change: ClaimedChange, error: ApiError) -> SendResult:
         if isinstance(self.connector, RepeatSafe):
             now = datetime.now(UTC)
             outcome = failed_repeatably(change, error, self.connector, self.target.connection, now)
-            try:
-                self._outage.note(error)
-            except ApiError as outage:
-                self.result.error = outage
+            self._in_vain += outcome is not None and outcome.not_before is not None and error.status != 429
+            if self._in_vain >= MAX_FAILURES:
+                self.result.error = error
         else:
             outcome = failed(change, error)
         if outcome is not None:

@@ -14,6 +14,7 @@ import msgspec
 from ghl_payments.transport.errors import (
     ApiError,
     Conflict,
+    EndpointGone,
     Forbidden,
     MissingScope,
     NotFound,
@@ -88,7 +89,44 @@ _HALO: tuple[Rule, ...] = (
     *_COMMON,
 )
 
-TABLES: dict[str, tuple[Rule, ...]] = {"ghl": _GHL, "halo": _HALO}
+# Track-POD: 405 is a state of the order on a write; the body of a 410 is read by its connector.
+_TRACKPOD: tuple[Rule, ...] = (
+    Rule(401, 401, Unauthorised, remedy="Track-POD refused the API key; see Settings > Integrations > Web API."),
+    Rule(
+        403,
+        403,
+        Forbidden,
+        remedy="The API key may not do this: see its methods, shipper and depot in Settings > Integrations > Web API.",
+    ),
+    Rule(404, 404, NotFound),
+    Rule(
+        405,
+        405,
+        Rejected,
+        remedy="Track-POD does not allow it: the driver has processed the order, or the plan or the key lacks this method.",
+    ),
+    Rule(410, 410, NotFound, remedy="A person removed the order in Track-POD; it is not made again."),
+    Rule(415, 415, Rejected, remedy="Track-POD did not take the body for JSON; nothing was applied."),
+    *_COMMON,
+)
+
+# A receiver of signed events: only what says that this very event is wrong refuses it, all else may come right.
+_WEBHOOK: tuple[Rule, ...] = (
+    Rule(
+        300,
+        399,
+        SchemaDrift,
+        remedy="Redirects are never followed; put the receiver's final address into base_url or options.endpoint.",
+    ),
+    Rule(401, 401, Unauthorised, remedy="The receiver refuses the signature: compare the secret with the operator's."),
+    Rule(404, 405, SchemaDrift, remedy="Nothing takes events at this address; check base_url and options.endpoint."),
+    Rule(409, 409, Conflict, remedy="The receiver is still at work on this event; it is sent again later."),
+    Rule(410, 410, EndpointGone),
+    Rule(425, 425, Transient),
+    *_COMMON,
+)
+
+TABLES: dict[str, tuple[Rule, ...]] = {"ghl": _GHL, "halo": _HALO, "trackpod": _TRACKPOD, "webhook": _WEBHOOK}
 _DEFAULT: tuple[Rule, ...] = (Rule(404, 404, NotFound), *_COMMON)
 
 
@@ -114,10 +152,10 @@ def error_message(body: bytes) -> str | None:
     return ""
 
 
-def classify(*, system: str, method: str, path: str, status: int, body: bytes) -> ApiError:
-    """The error a non-2xx answer stands for, ready to raise."""
+def classify(*, system: str, method: str, path: str, status: int, body: bytes, rules: str | None = None) -> ApiError:
+    """The error a non-2xx answer stands for, ready to raise; `rules` names another table than the system's."""
     message = error_message(body)
-    for rule in TABLES.get(system, _DEFAULT):
+    for rule in TABLES.get(rules or system, _DEFAULT):
         if rule.fits(status, message):
             return rule.error(system=system, method=method, path=path, status=status, remedy=rule.remedy)
     return SchemaDrift(system=system, method=method, path=path, status=status)

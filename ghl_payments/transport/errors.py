@@ -17,6 +17,7 @@ No message here ever holds a body, a query value or a credential.
     ├── NotFound
     ├── Conflict
     ├── EndpointGone         the address takes no more requests, for good
+    ├── AddressRefused       the address is not one that a request may go to
     ├── OutcomeUnknown       a write may or may not have been applied
     └── SchemaDrift          the answer is not what the contract says
 """
@@ -150,6 +151,12 @@ class EndpointGone(ApiError):
     """The receiver says that its address takes no more events and is to be left alone."""
 
     default_remedy = "The receiver takes no more events at this address; ask its operator for the new one."
+
+
+class AddressRefused(ApiError):
+    """The URL leads to an address that requests may not go to; nothing was sent."""
+
+    default_remedy = "Give an https address that is reached from outside."
 
 
 class OutcomeUnknown(ApiError):

@@ -10,14 +10,15 @@ import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
+from ghl_payments.transport.addresses import AddressGuard, RefusedAddress
 from ghl_payments.transport.budget import Priority
-from ghl_payments.transport.errors import OutcomeUnknown, Transient, Unreachable
+from ghl_payments.transport.errors import AddressRefused, OutcomeUnknown, Transient, Unreachable
 
 log = logging.getLogger("ghl_payments.transport")
 
@@ -38,7 +39,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request ready to be sent. `path` is for messages: no host, no query; `names` are the query's names."""
+    """A request ready to be sent. `path` is for messages: no host, no query; `names` are the query's names.
+
+    `stamp` gives the headers that each attempt has anew.
+    """
 
     system: str
     method: str
@@ -50,6 +54,7 @@ class Call:
     idempotent: bool
     anonymous: bool
     priority: Priority
+    stamp: Callable[[], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +70,65 @@ class Timeouts:
 
 
 def open_client(
-    base_url: str, timeouts: Timeouts, max_connections: int, headers: Mapping[str, str]
+    base_url: str,
+    timeouts: Timeouts,
+    max_connections: int,
+    headers: Mapping[str, str],
+    guard: AddressGuard | None = None,
 ) -> httpx.AsyncClient:
-    """A connection pool. Loopback ignores proxies, and plain http skips loading the trust store, which is slow."""
+    """A connection pool. Loopback ignores proxies, and plain http skips loading the trust store, which is slow.
+
+    With a `guard` no proxy is used: it could not tell where one leads.
+    """
     for name in ("httpx", "httpcore"):  # they log whole URLs, whose queries hold keys and e-mail addresses
         if logging.getLogger(name).level == logging.NOTSET:
             logging.getLogger(name).setLevel(logging.WARNING)
     plain = base_url.startswith("http://")
+    # Shorter than the 5 s after which common servers drop idle connections, or a write could meet a closing one.
+    limits = httpx.Limits(
+        max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=3.0
+    )
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain and guard is None else True
     return httpx.AsyncClient(
         headers={"Accept": "application/json", **headers},
         timeout=httpx.Timeout(timeouts.read, connect=timeouts.connect),
-        # Shorter than the 5 s after which common servers drop idle connections, or a write could meet a closing one.
-        limits=httpx.Limits(
-            max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=3.0
-        ),
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
-        trust_env=not is_loopback(base_url),
+        limits=limits,
+        verify=verify,
+        transport=None if guard is None else _Guarded(guard, httpx.AsyncHTTPTransport(verify=verify, limits=limits)),
+        trust_env=guard is None and not is_loopback(base_url),
         follow_redirects=False,
     )
 
 
+class _Guarded(httpx.AsyncBaseTransport):
+    """Connects to the very address that was judged, so that a name cannot lead elsewhere a moment later."""
+
+    def __init__(self, guard: AddressGuard, inner: httpx.AsyncHTTPTransport) -> None:
+        self._guard = guard
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            address = await self._guard.choose(url.scheme, url.host, port)
+        except OSError as error:
+            msg = "the name could not be resolved"
+            raise httpx.ConnectError(msg, request=request) from error
+        # The Host header and the certificate stay those of the name.
+        request.extensions = {**request.extensions, "sni_hostname": url.host}
+        request.url = url.copy_with(host=address)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
 async def exchange(client: httpx.AsyncClient, call: Call, authorization: str | None, timeouts: Timeouts) -> Response:
     """Send once. Raises Unreachable (nothing was sent), Transient, or OutcomeUnknown (a write's answer is lost)."""
-    headers = {**call.headers, "Authorization": authorization} if authorization else call.headers
+    headers = {**call.headers, **(call.stamp() if call.stamp else {})}
+    if authorization:
+        headers["Authorization"] = authorization
     started = time.monotonic()
     try:
         async with asyncio.timeout(timeouts.total):
@@ -95,6 +136,8 @@ async def exchange(client: httpx.AsyncClient, call: Call, authorization: str | N
     except _NOTHING_SENT as error:
         log.info("%s %s %s?%s: no connection", call.system, call.method, call.path, call.names)
         raise _unreachable(call) from error
+    except RefusedAddress as error:
+        raise AddressRefused(system=call.system, method=call.method, path=call.path, remedy=str(error)) from None
     except (httpx.RequestError, TimeoutError) as error:
         log.info("%s %s %s?%s: %s", call.system, call.method, call.path, call.names, type(error).__name__)
         kind = Transient if call.idempotent else OutcomeUnknown

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
+from ghl_payments.transport.addresses import AddressGuard
 from ghl_payments.transport.auth import Auth, NoAuth
 from ghl_payments.transport.budget import Exhausted, Priority, RateBudget
 from ghl_payments.transport.budget_store import Reservation
@@ -40,7 +42,8 @@ class HttpClient:
     """Requests to one system. Create it inside the running event loop and `aclose` it there.
 
     Every method raises `transport.errors` classes only. Reads are retried when that can help; a write is sent once,
-    and raises OutcomeUnknown when it may have been applied without an answer.
+    and raises OutcomeUnknown when it may have been applied without an answer. `rules` names the table of error classes
+    where it is not the system's own; with a `guard` requests go to permitted addresses only.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class HttpClient:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 32,
+        rules: str | None = None,
+        guard: AddressGuard | None = None,
     ) -> None:
         self.system = system
         self.base_url = base_url.rstrip("/")
@@ -64,7 +69,8 @@ class HttpClient:
         self._timeouts = timeouts or Timeouts()
         self._retry = retry or RetryPolicy()
         self._loopback = is_loopback(self.base_url)
-        self._client = open_client(self.base_url, self._timeouts, max_connections, headers or {})
+        self._rules = rules or system
+        self._client = open_client(self.base_url, self._timeouts, max_connections, headers or {}, guard)
 
     def __repr__(self) -> str:
         return f"HttpClient({self.system!r}, {self.base_url!r})"
@@ -116,6 +122,24 @@ class HttpClient:
             priority=priority,
         )
         return await self._attempts(call, parse)
+
+    async def send(
+        self,
+        url: str,
+        content: bytes,
+        parse: Callable[[Response], Parsed],
+        *,
+        content_type: str,
+        stamp: Callable[[], Mapping[str, str]],
+        shown: str,
+    ) -> Parsed:
+        """POST bytes as they are, also again, to a receiver that knows a repeated request.
+
+        `stamp` gives the headers of each attempt. `shown` stands for the path in messages, as the path may be a secret.
+        """
+        call = self._call("POST", url, params=None, content=content, content_type=content_type, idempotent=True,
+                          priority="fresh")  # fmt: skip
+        return await self._attempts(replace(call, path=shown, stamp=stamp), parse)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -211,17 +235,18 @@ class HttpClient:
     def _failure(self, call: Call, response: Response) -> ApiError:
         """The classified error of a non-2xx answer; a write that may have been applied is OutcomeUnknown."""
         error = classify(
-            system=call.system, method=call.method, path=call.path, status=response.status, body=response.body
-        )
+            system=call.system, method=call.method, path=call.path, status=response.status, body=response.body,
+            rules=self._rules,
+        )  # fmt: skip
         if isinstance(error, Transient) and not call.idempotent:
             return OutcomeUnknown(system=call.system, method=call.method, path=call.path, status=response.status)
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited | Transient):
             error.retry_after = retry_after(response.headers)
-            if response.headers.get("x-ratelimit-daily-remaining", "").strip() in {"0", "-1"}:
-                return DailyLimitReached(
-                    system=call.system, method=call.method, path=call.path, status=response.status,
-                    retry_after=error.retry_after,
-                )  # fmt: skip
+        if isinstance(error, RateLimited) and _is_daily(response):
+            return DailyLimitReached(
+                system=call.system, method=call.method, path=call.path, status=response.status,
+                retry_after=error.retry_after,
+            )  # fmt: skip
         return error
 
     def _may_refresh(self, call: Call, failure: Unauthorised) -> bool:
@@ -241,7 +266,13 @@ class HttpClient:
             return None
         if isinstance(failure, Unreachable) and self._loopback:
             return None  # nobody listens: waiting would only hide it
+        if failure.retry_after is not None:
+            return failure.retry_after if failure.retry_after <= self._retry.retry_after_cap else None
         return self._retry.backoff(tries)
+
+
+def _is_daily(response: Response) -> bool:
+    return response.headers.get("x-ratelimit-daily-remaining", "").strip() in {"0", "-1"}
 
 
 def _parsed(call: Call, response: Response, parse: Callable[[Response], Parsed]) -> Parsed:
