@@ -14,9 +14,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Source = Literal[
-    "contacts", "orders", "invoices", "charges", "exceptions", "subscriptions", "rollups", "deliveries", "providers",
+    "contacts",
+    "orders",
+    "invoices",
+    "charges",
+    "exceptions",
+    "subscriptions",
+    "rollups",
+    "deliveries",
+    "providers",
     "collections",
-]
+    "fulfillments",
+]  # fmt: skip
 FieldClass = Literal["amount", "currency", "status", "quantity", "date", "contact", "other"]
 
 

@@ -20,4 +20,10 @@ select 'order_details', o.order_id
 from staging.orders as o
 inner join touched as d on d.kind = 'order' and d.id = o.order_id
 where o.location_id = $location_id and not o.detail_is_current
+union
+select 'order_details', o.order_id
+from staging.fulfillments as f
+inner join touched as d on d.kind = 'fulfillment' and d.id = f.fulfillment_id
+inner join staging.orders as o on o.location_id = f.location_id and o.order_id = f.order_id
+where f.location_id = $location_id and not o.detail_is_current
 order by 1, 2;
