@@ -5,7 +5,7 @@ Extend it when a new kind of landing file appears; fetching belongs to the conne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,48 @@ def load_slice(
     con.execute("begin")
     try:
         run(con, "raw/slice_rows", keys)
-        news = run_text(con, _for_stream("raw/slice_merge", stream), keys, step=f"raw/slice_merge of {stream}")
+        news = _merge(con, stream, keys)
         row = {**certificate, "location_id": location_id, "landing": landing.name, "scanned_at": naive(scanned_at)}
         names = ", ".join(row)
         con.execute(
             f"insert or replace into raw.slices ({names}) values ({', '.join(f'${name}' for name in row)})", row
         )
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
+    return news
+
+
+def _merge(con: duckdb.DuckDBPyConnection, stream: str, keys: Mapping[str, Any]) -> int:
+    news = run_text(con, _for_stream("raw/rows_merge", stream), keys, step=f"raw/rows_merge of {stream}")
+    run_text(con, _for_stream("raw/slice_merge", stream), keys, step=f"raw/slice_merge of {stream}")
+    return int(news[0][0])
+
+
+def load_named_rows(
+    con: duckdb.DuckDBPyConnection,
+    landing: Path,
+    stream: str,
+    location_id: str,
+    ids: Collection[str],
+    read_at: datetime,
+) -> int:
+    """List rows of these records, or of what belongs to them (`entityId`), into `raw.{stream}`; new versions.
+
+    Other rows of the file are passed over, and what it does not list is not gone: no slice was read.
+    """
+    keys = {
+        "location_id": location_id,
+        "landing": str(landing),
+        "scanned_at": naive(read_at),
+        "named": list(ids),
+    }
+    con.execute("begin")
+    try:
+        run(con, "raw/slice_rows", keys)
+        run(con, "raw/named_rows", keys)
+        news = run_text(con, _for_stream("raw/rows_merge", stream), keys, step=f"raw/rows_merge of {stream}")
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
@@ -126,12 +162,12 @@ def load_providers(con: duckdb.DuckDBPyConnection, landing: Path, location_id: s
     con.execute("begin")
     try:
         run(con, "raw/provider_rows", keys)
-        news = run_text(con, _for_stream("raw/slice_merge", "integration_providers"), keys)
+        news = _merge(con, "integration_providers", keys)
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
         raise
-    return int(news[0][0])
+    return news
 
 
 def load_documents(

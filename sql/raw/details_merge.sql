@@ -13,6 +13,11 @@ from read_json(
 where (envelope ->> '$.kind') = 'detail'
 group by (envelope ->> '$.id'), (envelope ->> '$.status')::integer;
 
+-- Another run may have asked later and loaded sooner: what it was answered stands.
+delete from detail_rows as r
+using raw.lookups as k
+where k.location_id = $location_id and k.stream = 'STREAM' and k.id = r.id and k.looked_up_at > r.fetched_at;
+
 insert or replace into raw.lookups
 select $location_id, 'STREAM', id, status, coalesce(fetched_at, $scanned_at) from detail_rows where status in (200, 404);
 

@@ -1,25 +1,4 @@
--- slice_rows -> versions in raw.STREAM. A row older than the one held (a stale answer) changes nothing.
-create or replace temp table slice_news as
-select p.*
-from slice_rows as p
-left join raw.STREAM as t on t.location_id = $location_id and t.id = p.id and t.is_current
-where coalesce(p.id, '') <> ''
-    and (t.id is null or (
-        t.content_hash <> p.content_hash
-        and not coalesce(p.updated_at < instant(t.doc ->> '$.updatedAt'), false)
-    ));
-
-update raw.STREAM as t set is_current = false
-from slice_news as p
-where t.location_id = $location_id and t.id = p.id and t.is_current;
-
-insert into raw.STREAM (location_id, id, content_hash, doc, valid_from, is_current, month, landing)
-select $location_id, id, content_hash, doc, $scanned_at, true, month, $landing from slice_news;
-
-update raw.STREAM as t set absent_at = null
-where t.location_id = $location_id and t.is_current and t.absent_at is not null
-    and t.id in (select id from slice_rows where id is not null);
-
+-- What a slice says beyond its rows: which are gone, and which cannot be told apart.
 -- Only a complete slice may say that a row is gone, and even then it is asked for by id before it counts.
 update raw.STREAM as t set absent_at = $scanned_at
 where $complete and t.location_id = $location_id and t.is_current and t.absent_at is null and t.month = $month
@@ -37,5 +16,3 @@ delete from staging.quarantine
 where table_name = 'raw.STREAM' and owner = $location_id and rule = 'id_missing' and last_seen < $scanned_at
     and ('STREAM' = 'integration_providers'
         or coalesce(date_trunc('month', instant(payload ->> '$.createdAt'))::date = $month, true));
-
-select count(*) from slice_news;
