@@ -71,7 +71,7 @@ def judge_all(state: Mapping[str, Any], now: datetime, switches: Mapping[str, An
     """Every diff of a state document in every system, sorted by identity."""
     books = {row["id"]: read_location(row) for row in state["ghl"]["locations"]}
     # Deliveries lie between two systems, so no single system's judge sees them.
-    key = judge_deliveries(state.get("halo") or {}, books, now)
+    key = judge_deliveries(state.get("halo") or {}, books, now, state.get("trackpod") or {})
     for name, module in vendor_modules().items():
         if module.judge is not None:
             key += module.judge(state.get(name) or {}, books, now, _switches_of(name, switches or {}))
