@@ -178,6 +178,29 @@ class InboxCursor:
         return None if name <= self.floor else self.offsets.get(name, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class InboxLine:
+    """An event with the place it stands at."""
+
+    file: str
+    offset: int
+    event: InboxEvent
+
+
+@dataclass(slots=True)
+class InboxBatch:
+    """What was read of an inbox: events in the order of files and lines, bad lines by file, and where to go on.
+
+    `more` when a bound was reached before the end.
+    """
+
+    cursor: InboxCursor
+    lines: list[InboxLine] = field(default_factory=list)
+    poison: list[tuple[str, Poison]] = field(default_factory=list)
+    read_bytes: int = 0
+    more: bool = False
+
+
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 

@@ -6,40 +6,16 @@ The format of lines, names and cursors belongs to `domain/inbox.py`; what events
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from ghl_payments.domain.inbox import InboxCursor, InboxEvent, Poison, begun_at, decode_lines
+from ghl_payments.domain.inbox import InboxBatch, InboxCursor, InboxLine, Poison, begun_at, decode_lines
 
 QUIET = timedelta(hours=3)
 """A writer begins a new file every hour, so nothing is added to a file that is this much older than the newest."""
 
 LONGEST_LINE = 16 * 2**20
 """A line that does not end within this many bytes is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class InboxLine:
-    """An event with the place it stands at."""
-
-    file: str
-    offset: int
-    event: InboxEvent
-
-
-@dataclass(slots=True)
-class InboxBatch:
-    """What was read: events in the order of files and lines, bad lines by file, and where to go on.
-
-    `more` when the bound was reached before the end.
-    """
-
-    cursor: InboxCursor
-    lines: list[InboxLine] = field(default_factory=list)
-    poison: list[tuple[str, Poison]] = field(default_factory=list)
-    read_bytes: int = 0
-    more: bool = False
 
 
 def inbox_files(folder: Path) -> list[str]:
