@@ -229,7 +229,7 @@ class GhlSandbox:
     def _record_payment(self, request: Request, order_id: str) -> Answer:
         location, body = self._body(request, "payments/orders.collectPayment", PAYMENT)
         made = self._writer(location).record_payment(self._order(location, order_id), body)
-        self._note(request, "payment", f"ghl:txn:{made['_id']}", made["_id"], body)
+        self._note(request, "order_payment", f"ghl:txn:{made['_id']}", f"{order_id}/{made['_id']}", body)
         return json_answer(self._switches.ghl_write_status, {"success": True})
 
     def _add_provider(self, request: Request) -> Answer:

@@ -76,6 +76,8 @@ class GhlWriter:
 
     def record_payment(self, order: Row, body: Doc) -> Doc:
         """A payment made outside: a manual transaction, and the order paid, or partly when it says so."""
+        if self._switches.ghl_record_payment == "not_found":
+            raise refused(404, "Order not found")
         doc = decode_doc(order.state())
         paid = sum((Decimal(str(txn["amount"])) for txn in self._charges(order.id)), Decimal(0))
         due = Decimal(str(doc["amount"])) - paid
@@ -85,23 +87,35 @@ class GhlWriter:
         is_whole = Decimal(str(amount)) >= due or not body.get("isPartialPayment", False)
         transactions = self._place.streams["transactions"]
         names = ("altId", "altType", "contactId", "contactSnapshot", "currency", "liveMode", "markAsTest")
-        made = {name: doc[name] for name in names if name in doc} | {
-            "_id": self._new_id("payment", order.id, len(transactions.all())),
-            "amount": amount,
-            "amountRefunded": 0,
-            "status": "succeeded",
-            "entityType": "order",
-            "entityId": order.id,
-            "entitySource": doc.get("source", {}),
-            "paymentMethod": {"mode": body["mode"]},
-            "createdAt": self._now,
-            "updatedAt": self._now,
-        }
+        made = (
+            {name: doc[name] for name in names if name in doc}
+            | {
+                "_id": self._new_id("payment", order.id, len(transactions.all())),
+                "amount": amount,
+                "amountRefunded": 0,
+                "status": "succeeded",
+                "entityType": "order",
+                "entityId": order.id,
+                "entitySource": doc.get("source", {}),
+                "createdAt": self._now,
+                "updatedAt": self._now,
+            }
+            | self._shown(body)
+        )
         row = transactions.row(made, self._place.id)
         self._history.write(transactions, row.key, row)
         status = {"paymentStatus": "paid", "status": "completed"} if is_whole else {"paymentStatus": "partially_paid"}
         self._rewrite(order, doc | status | {"updatedAt": self._now})
         return made
+
+    def _shown(self, body: Doc) -> Doc:
+        """What a transaction tells of how it was paid; lists show no `meta`."""
+        shows = self._switches.ghl_recorded_payment_shows
+        if shows == "nothing":
+            return {}
+        names = ("mode", "card", "cheque", "notes") if shows == "notes" else ("mode",)
+        meta = {"meta": body["meta"]} if shows == "notes" and "meta" in body else {}
+        return {"chargeSnapshot": {name: body[name] for name in names if name in body}, "paymentMethod": {}} | meta
 
     def add_provider(self, body: Doc) -> Doc:
         """A white-label provider; its `uniqueName` comes back as `route`."""

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from ghl_payments.connectors.base import DesiredRecord
 from ghl_payments.connectors.ghl.bodies import fulfillment_body, parcel_of, provider_body
 from ghl_payments.connectors.ghl.client import ENDPOINTS, NOTES, WRITES, GhlClient
+from ghl_payments.connectors.ghl.payments import payment_body, payment_of
 from ghl_payments_tests.connectors.support import QUICK, unlimited
 from ghl_payments_tests.loopback import Reply, Request, json_reply, loopback
 from ghl_payments_tests.sandbox.states import Doc
@@ -51,6 +52,9 @@ PROVIDER = provider_body(
     _record("provider", unique_name="easy-direct", title="Easy", provider="nmi", description="Cards",
             image_url="https://example.com/a.png")
 )  # fmt: skip
+CASH = payment_of(
+    _record("order_payment", order_id=ID, amount="4050", currency="USD", mode="cash", note="Cash collected on delivery")
+)
 
 CALLS: dict[str, tuple[str, str, Use]] = {
     "orders": ("GET", ENDPOINTS["orders"].path, lambda c: c.list_page(
@@ -72,6 +76,7 @@ CALLS: dict[str, tuple[str, str, Use]] = {
         "isPartialPayment": True, "notes": "at the desk", "meta": {"desk": 1}})),
     "pay by cheque": ("POST", WRITES["payment"].path, lambda c: c.record_payment(ID, {
         "mode": "cheque", "cheque": {"number": "9"}})),
+    "cash at the door": ("POST", WRITES["payment"].path, lambda c: c.record_payment(ID, payment_body(CASH, 10_000))),
     "white label": ("POST", WRITES["provider"].path, lambda c: c.create_provider(PROVIDER)),
 }  # fmt: skip
 
@@ -82,7 +87,7 @@ def sent_by(use: Use) -> Request:
     def answer(request: Request) -> Reply:
         if request.path.endswith("/fulfillments"):
             return json_reply({"status": True, "data": {"_id": ID} if request.method == "POST" else []})
-        return json_reply({"_id": ID, "data": [], "totalCount": 0, "providers": []})
+        return json_reply({"_id": ID, "data": [], "totalCount": 0, "providers": [], "success": True})
 
     async def main() -> Request:
         async with loopback(answer) as server:

@@ -21,6 +21,7 @@ from ghl_payments.connectors.ghl.shapes import (
     read_array,
     read_object,
     read_page,
+    read_success,
     read_written,
 )
 from ghl_payments.transport.auth import Auth, BearerToken
@@ -208,7 +209,7 @@ class GhlClient:
         """
 
         def parse(response: Response) -> WriteAnswer:
-            read_any(response.body)
+            read_success(response.body)
             return WriteAnswer(order_id, response.status)
 
         return await self._write("payment", order_id, body, parse, priority)

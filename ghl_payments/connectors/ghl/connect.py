@@ -32,6 +32,8 @@ class OPTIONS(BaseModel):
 
     notify_customer: bool = False
     """Have GHL mail the customer about each fulfillment that is written."""
+    record_cash: bool = False
+    """Record cash that was collected at the door as payments of its orders. Nothing can take them back."""
 
 
 def connect_ghl(settings: Settings, location: Location) -> GhlClient:
@@ -66,4 +68,6 @@ def connect(access: Access) -> GhlTarget:
         raise SettingsError(f"connection {access.connection.name}: GHL can be opened for a location only")
     options = access.options if isinstance(access.options, OPTIONS) else OPTIONS()
     client = connect_ghl(access.settings, access.location)
-    return GhlTarget(client, access.connection.name, notify_customer=options.notify_customer)
+    return GhlTarget(
+        client, access.connection.name, notify_customer=options.notify_customer, record_cash=options.record_cash
+    )

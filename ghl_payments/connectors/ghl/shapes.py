@@ -122,6 +122,13 @@ def read_written(body: bytes) -> str:
     return found.id
 
 
+def read_success(body: bytes) -> None:
+    """The answer `{"success": true}`. Raises NotJson, or WrongShape for anything else."""
+    answer = decode(body)
+    if not isinstance(answer, dict) or answer.get("success") is not True:
+        raise WrongShape("Expected `success` to be true.")
+
+
 def read_any(body: bytes) -> bytes:
     """A body that only has to be JSON. Raises NotJson."""
     decode(body)

@@ -1,6 +1,6 @@
-"""GHL as a target of the loop, for one location: fulfillments of its orders and its white-label providers.
+"""GHL as a target of the loop, for one location: fulfillments and cash of its orders, and its white-label providers.
 
-Requests belong to `client.py`, bodies to `bodies.py`; what differs is decided by SQL.
+Requests belong to `client.py`, bodies to `bodies.py`, cash to `cash.py`; what differs is decided by SQL.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from ghl_payments.connectors.ghl.bodies import (
     provider_body,
     refusal,
 )
+from ghl_payments.connectors.ghl.cash import CashDesk
 from ghl_payments.connectors.ghl.client import GhlClient
+from ghl_payments.connectors.ghl.payments import PATH as PAYMENT_PATH
 from ghl_payments.connectors.ghl.providers import ProviderPass, list_providers
 from ghl_payments.domain.keys import parse_key
 from ghl_payments.transport.budget import Priority
@@ -40,45 +42,54 @@ from ghl_payments.transport.errors import (
     Unreachable,
     WrongTokenClass,
 )
-from ghl_payments.transport.jsontext import decode
+from ghl_payments.transport.jsontext import decode, encode
 from ghl_payments.transport.landing import LandingWriter
 from ghl_payments.transport.outage import OutageGuard
 
 _FULFILLMENTS = "/payments/orders/{id}/fulfillments"
 _PROVIDERS = "/payments/integrations/provider/whitelabel"
+_PATHS = {"fulfillment": _FULFILLMENTS, "order_payment": PAYMENT_PATH, "provider": _PROVIDERS}
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """The fulfillments of one order; `status` is 200, 404, another error status, or 0 for no readable answer."""
+    """What hangs on one order; `status` is 200, 404, another error status, or 0 for no readable answer."""
 
     order_id: str
     status: int
     body: bytes | None
 
     @property
-    def fulfillments(self) -> list[dict[str, Any]]:
+    def documents(self) -> list[dict[str, Any]]:
         return [doc for doc in decode(self.body) if isinstance(doc, dict)] if self.body is not None else []
 
 
 class GhlTarget:
     """One location of GHL; `connection` is the name of its target connection. See `connectors.base.Connector`.
 
-    Native ids are `ORDERID/FULFILLMENTID` for fulfillments and GHL's `_id` for providers; a fulfillment's document is
-    that of its whole order, landed under the order's id, because GHL answers them only together.
+    Native ids are `ORDERID/ID` for fulfillments and payments and GHL's `_id` for providers; the document of one of the
+    former is that of its whole order, landed under the order's id, because GHL answers them only together. Without
+    `record_cash` no payment is ever recorded.
     """
 
     system = "ghl"
-    record_types: Sequence[str] = ("fulfillment", "provider")
+    record_types: Sequence[str] = ("fulfillment", "provider", "order_payment")
     auxiliary_types: Sequence[str] = ()
     detail_types: Sequence[str] = ()
-    keyed_types: Sequence[str] = ("fulfillment",)
+    keyed_types: Sequence[str] = ("fulfillment", "order_payment")
     capabilities: Mapping[str, tuple[str, ...]] = {}
 
     def __init__(
-        self, client: GhlClient, connection: str, *, notify_customer: bool = False, concurrency: int = 8
+        self,
+        client: GhlClient,
+        connection: str,
+        *,
+        notify_customer: bool = False,
+        record_cash: bool = False,
+        concurrency: int = 8,
     ) -> None:
         self._client = client
+        self._cash = CashDesk(client, enabled=record_cash)
         self._connection = connection
         self._notify_customer = notify_customer
         self._concurrency = concurrency
@@ -92,11 +103,12 @@ class GhlTarget:
         """There is nothing to choose from."""
 
     async def probe(self, record_type: str) -> Probe:
-        """List one order, or the providers: whether the token is accepted and may read what the type stands on."""
-        return await self._client.probe("integration_providers" if record_type == "provider" else "orders")
+        """Read one row of what the type stands on: whether the token is accepted and has the scope."""
+        streams = {"provider": "integration_providers", "order_payment": "transactions"}
+        return await self._client.probe(streams.get(record_type, "orders"))
 
     async def read(self, record_type: str, landing: Path) -> ReadCertificate:
-        """List the providers completely. Fulfillments have no list: they are asked for by order."""
+        """List the providers completely. The other types are asked for by order."""
         if record_type != "provider":
             raise ValueError(f"GHL cannot list {record_type}")
         with LandingWriter(landing) as writer:
@@ -116,7 +128,7 @@ class GhlTarget:
         )
 
     async def read_details(self, record_type: str, native_ids: Iterable[str], landing: Path) -> dict[str, int]:
-        """Orders' fulfillments, by order id or by `ORDERID/FULFILLMENTID`, or providers by id.
+        """Orders' fulfillments or transactions, by order id or by `ORDERID/ID`, or providers by id.
 
         Native id -> 200, 404 (GHL has no such record), or for what could not be read its status or 0.
         """
@@ -124,14 +136,15 @@ class GhlTarget:
         with LandingWriter(landing) as writer:
             if record_type == "provider":
                 return await self._provider_details(wanted, writer)
-            orders = {order.order_id: order async for order in self._orders(_order_ids(wanted), writer, "sweep")}
+            answers = self._orders(record_type, _order_ids(wanted), writer, "sweep")
+            orders = {order.order_id: order async for order in answers}
         return {native_id: _status(orders, native_id) for native_id in wanted}
 
     async def find(self, record_type: str, key: str, location_id: str, landing: Path) -> list[str]:  # noqa: ARG002
         """Native ids of the records that a key stands for, oldest first.
 
-        A delivery's key names no order, so only deliveries that this connector itself tried to write can be searched
-        for. Of others the last reading stands, and `create` looks for their tracking number before it writes anything.
+        The key of a delivery or of cash names no order, so only those that this connector itself tried to write can be
+        searched for. Of others the last reading stands, and `create` looks for them before it writes anything.
         """
         with LandingWriter(landing) as writer:
             if record_type == "provider":
@@ -139,25 +152,30 @@ class GhlTarget:
                 ids = passed.named((parse_key(key) or ("", ""))[1])
                 self._land_providers(passed, ids, writer)
                 return ids
-            if key not in self._tried:
+            order_id, tracking = self._tried.get(key, (self._cash.known(key), ""))
+            if order_id is None:
                 return []
-            order_id, tracking = self._tried[key]
-            async with aclosing(self._orders([order_id], writer, "verify")) as answers:
+            async with aclosing(self._orders(record_type, [order_id], writer, "verify")) as answers:
                 (order,) = [answer async for answer in answers]
         if order.status not in (200, 404):
             raise Transient(
-                system=self.system, method="GET", path=_FULFILLMENTS.format(id=order_id), status=order.status or None,
-                remedy="The order's fulfillments could not be read; trying again later can help.",
+                system=self.system, method="GET", path=_PATHS[record_type].format(id=order_id),
+                status=order.status or None,
+                remedy="What hangs on the order could not be read; trying again later can help.",
             )  # fmt: skip
-        return [f"{order_id}/{found}" for found in fulfillment_ids(order.fulfillments, tracking)]
+        if record_type == "order_payment":
+            return self._cash.recorded(key, order.documents)
+        return [f"{order_id}/{found}" for found in fulfillment_ids(order.documents, tracking)]
 
     async def create(self, record: DesiredRecord) -> WriteAnswer:
-        """Create a fulfillment or a provider, unless one with its tracking number or unique name is there already.
+        """Create a fulfillment, provider or payment, unless GHL shows it already.
 
         Looked for first, because GHL has no idempotency key and nothing can be deleted again.
         """
         if record.record_type == "provider":
             return await self._create_provider(record)
+        if record.record_type == "order_payment":
+            return await self._cash.create(record)
         return await self._create_fulfillment(record)
 
     async def update(
@@ -166,9 +184,9 @@ class GhlTarget:
         record: DesiredRecord,
         changed: Sequence[str],  # noqa: ARG002
     ) -> WriteAnswer:
-        """Always Rejected: GHL's API changes neither fulfillments nor providers."""
-        path = _PROVIDERS if record.record_type == "provider" else _FULFILLMENTS
-        raise refusal(record, path, "GHL's API cannot change it; settle it in GHL or at its source.", method="PUT")
+        """Always Rejected: GHL's API changes nothing of this."""
+        why = "GHL's API cannot change it; settle it in GHL or at its source."
+        raise refusal(record, _PATHS[record.record_type], why, method="PUT")
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -232,14 +250,14 @@ class GhlTarget:
             writer.append(envelope, body or b"null", checked=True)
 
     async def _orders(
-        self, order_ids: Iterable[str], writer: LandingWriter, priority: Priority
+        self, record_type: str, order_ids: Iterable[str], writer: LandingWriter, priority: Priority
     ) -> AsyncGenerator[_Order, None]:
-        """Fetch and land orders' fulfillments in the order of the ids; one that is unreadable does not end it."""
+        """Fetch and land what hangs on orders, in the order of the ids; one that is unreadable does not end it."""
         guard = OutageGuard()
 
         async def one(order_id: str) -> tuple[_Order, ApiError | None]:
             try:
-                found = await self._client.fulfillments(order_id, priority=priority)
+                found = await self._of_order(record_type, order_id, priority)
             except NotFound as error:
                 return _Order(order_id, 404, None), error
             except Unreachable:
@@ -247,15 +265,21 @@ class GhlTarget:
             except (Transient, SchemaDrift) as error:
                 failed = error.status if error.status is not None and error.status >= 400 else 0
                 return _Order(order_id, failed, None), error
-            return _Order(order_id, 200, found.body), None
+            return _Order(order_id, 200, found), None
 
         async with aclosing(in_order(order_ids, one, self._concurrency)) as answers:
             async for order, error in answers:
                 guard.note(error)
-                envelope = self._envelope("detail", "fulfillment", native_id=order.order_id, status=order.status)
+                envelope = self._envelope("detail", record_type, native_id=order.order_id, status=order.status)
                 body = b'{"data":%b}' % order.body if order.body is not None else b"null"
                 writer.append(envelope, body, checked=True)
                 yield order
+
+    async def _of_order(self, record_type: str, order_id: str, priority: Priority) -> bytes:
+        """The JSON array of an order's fulfillments or transactions."""
+        if record_type == "order_payment":
+            return encode(await self._cash.transactions(order_id, priority))
+        return (await self._client.fulfillments(order_id, priority=priority)).body
 
     def _envelope(self, kind: str, record_type: str, **more: object) -> dict[str, object]:
         return {
@@ -273,8 +297,8 @@ def _order_ids(native_ids: Iterable[str]) -> list[str]:
 
 
 def _status(orders: Mapping[str, _Order], native_id: str) -> int:
-    order_id, _, fulfillment_id = native_id.partition("/")
+    order_id, _, own_id = native_id.partition("/")
     order = orders[order_id]
-    if order.status != 200 or not fulfillment_id:
+    if order.status != 200 or not own_id:
         return order.status
-    return 200 if any(doc.get("_id") == fulfillment_id for doc in order.fulfillments) else 404
+    return 200 if any(doc.get("_id") == own_id for doc in order.documents) else 404

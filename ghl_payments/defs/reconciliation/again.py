@@ -62,20 +62,23 @@ def reconcile_settled(turn: Turn, only: Collection[str] | None = None) -> dict[s
 
 
 def read_ghl_again(turn: Turn, connections: Sequence[str], since: datetime) -> None:
-    """Read the orders that a push to GHL touched since then, with fulfillments and details, and derive all from them.
+    """Read what a push to GHL touched since then, and derive all from it: orders with fulfillments, payments recorded.
 
     Whenever those changes were planned: under a preview or a brake that was a turn before.
     """
     with turn.warehouse.open() as con:
         rows = con.execute(
-            "select distinct o.order_id, date_trunc('month', o.created_at)::date from outbox.changes as c "
+            "select distinct o.order_id, date_trunc('month', o.created_at)::date, "
+            "case when c.record_type = 'order_payment' then nullif(split_part(c.native_id, '/', 2), '') end "
+            "from outbox.changes as c "
             "inner join staging.orders as o on o.location_id = c.location_id "
             "and o.order_id = split_part(c.native_id, '/', 1) "
             "where list_contains(?, c.connection) and c.location_id = ? and exists (select 1 from outbox.attempts as a "
             "where a.change_id = c.change_id and a.attempted_at >= ?)",
             [list(connections), turn.location.id, naive(since)],
         ).fetchall()
-    asyncio.run(_read_orders(turn, [row[0] for row in rows], sorted({row[1] for row in rows})))
+    payments = [row[2] for row in rows if row[2] is not None]
+    asyncio.run(_read_orders(turn, sorted({row[0] for row in rows}), sorted({row[1] for row in rows}), payments))
     stage_again(turn)
 
 
@@ -102,9 +105,12 @@ async def _fetch_named(turn: Turn, needed: dict[str, list[str]]) -> int:
         await extraction.client.aclose()
 
 
-async def _read_orders(turn: Turn, order_ids: Sequence[str], months: Sequence[date]) -> None:
+async def _read_orders(
+    turn: Turn, order_ids: Sequence[str], months: Sequence[date], transaction_ids: Sequence[str]
+) -> None:
     extraction = _extraction(turn)
     try:
+        await extract_named_details(extraction, "transaction_details", transaction_ids)
         if order_ids:
             await extract_list(extraction, "orders", months=list(months))
             await extract_named_details(extraction, "fulfillments", order_ids)
