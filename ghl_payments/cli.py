@@ -19,6 +19,7 @@ from ghl_payments.commands.answers import CANNOT_TELL, DIFFERENCES, FINE, answer
 from ghl_payments.commands.connect import connect
 from ghl_payments.commands.init import init
 from ghl_payments.commands.mapping import mapping
+from ghl_payments.commands.webhooks import webhooks
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
 from ghl_payments.settings import Settings, load_settings
@@ -134,20 +135,25 @@ def check(as_json: bool) -> int:
 
 @main.command()
 @click.option("--location", help="Only this location id.")
-@click.option("--from", "date_from", help="Backfill from this date (YYYY-MM-DD).")
-@click.option("--to", "date_to", help="Backfill up to this date.")
+@click.option("--from", "date_from", metavar="YYYY-MM[-DD]", help="Scan only from here on, whatever --scan says.")
+@click.option("--to", "date_to", metavar="YYYY-MM[-DD]", help="Scan only up to here.")
 @click.option("--scan", type=click.Choice(["full", "warm", "hot"]), default="full", show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 @answers
 def run(location: str | None, date_from: str | None, date_to: str | None, scan: str, as_json: bool) -> int:
     """Run the loop once: extract, read back, reconcile, plan, push, verify, publish."""
     from ghl_payments.commands import published, show
-    from ghl_payments.commands.loop import run_loop
+    from ghl_payments.commands.dates import read_window
 
     settings = load_settings()
+    if date_from or date_to:
+        window = read_window(date_from, date_to, settings.now().date())
+        date_from, date_to = window.first.isoformat(), window.last.isoformat()
     chosen = [settings.location(location).id] if location else [item.id for item in settings.locations]
     logging.getLogger("ghl_payments").setLevel(logging.INFO)
-    result = run_loop(chosen, date_from=date_from, date_to=date_to, scan=scan)
+    from ghl_payments.commands.loop import Scan, run_loop
+
+    result = run_loop(chosen, date_from=date_from, date_to=date_to, scan=cast(Scan, scan))
     report: dict[str, Any] = {
         "run_id": result.run_id, "runs": result.runs, "seconds": result.seconds, "streams": result.streams,
         "failures": result.failures, "diffs": {"open": None, "by": []}, "changes": {}, "brakes": [],
@@ -242,6 +248,7 @@ def release(connection: str) -> int:
 main.add_command(connect)
 main.add_command(init)
 main.add_command(mapping)
+main.add_command(webhooks)
 
 if __name__ == "__main__":
     main()

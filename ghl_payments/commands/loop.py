@@ -11,17 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from filelock import FileLock
 
 from ghl_payments.definitions import defs
-from ghl_payments.defs.automation.jobs import FULL_LOOP
-from ghl_payments.defs.turn import TURN_TAG, open_warehouse
-from ghl_payments.domain.streams import LIST_STREAMS, STREAMS
+from ghl_payments.defs.automation.jobs import AFTER_BACKFILL, FULL_LOOP, HOT_LOOP, SCAN_TAG, scan_config
+from ghl_payments.defs.automation.left_behind import NOT_OVER, PROCESS_TAG, end_left_behind, this_process
+from ghl_payments.defs.turn import PRIORITY_TAG, TURN_TAG, open_warehouse
+from ghl_payments.domain.streams import DETAIL_STREAMS, STREAMS
 from ghl_payments.settings import load_settings
 from ghl_payments.warehouse.publish import publish
+
+Scan = Literal["full", "warm", "hot"]
 
 
 @dataclass(slots=True)
@@ -48,21 +51,47 @@ def open_instance() -> dg.DagsterInstance:
 
 
 def run_loop(
-    locations: Iterable[str], *, date_from: str | None = None, date_to: str | None = None, scan: str = "full"
+    locations: Iterable[str], *, date_from: str | None = None, date_to: str | None = None, scan: Scan = "full"
 ) -> LoopResult:
     """Run the whole loop for each location, one after the other; a failed location does not stop the next.
 
-    SIGINT and SIGTERM end the turn with KeyboardInterrupt.
+    Dates (YYYY-MM-DD) name a window, which is read with the lowest priority. SIGINT and SIGTERM end the turn with
+    KeyboardInterrupt.
     """
+    is_window = bool(date_from or date_to)
+    tags: dict[str, str] = {SCAN_TAG: "window" if is_window else "cold" if scan == "full" else scan}
+    if is_window:
+        tags[PRIORITY_TAG] = "backfill"
+    job = HOT_LOOP if scan == "hot" else FULL_LOOP
+    return _run(job, locations, scan_config(scan, date_from=date_from, date_to=date_to), tags)
+
+
+def run_after_backfill(location_id: str, *, push: bool) -> LoopResult:
+    """Read targets and details, compare and plan for one location whose months were read already; push if asked to."""
+    skipped = None if push else "push"
+    config = {"ops": {f"raw__{stream}": {"config": {"warm": False}} for stream in DETAIL_STREAMS}}
+    return _run(AFTER_BACKFILL, [location_id], config, {PRIORITY_TAG: "backfill"}, skipped_group=skipped)
+
+
+def _run(
+    job_name: str,
+    locations: Iterable[str],
+    config: dict[str, Any],
+    tags: dict[str, str],
+    skipped_group: str | None = None,
+) -> LoopResult:
     result, started = LoopResult(run_id=str(uuid.uuid4())), monotonic()
-    job = defs().resolve_job_def(FULL_LOOP)
+    job = defs().resolve_job_def(job_name)
+    keys = [key for key in job.asset_layer.executable_asset_keys if key.path[0] != skipped_group]
     with open_instance() as instance:
+        end_left_behind(instance, instance.get_runs(dg.RunsFilter(statuses=NOT_OVER)))
         for location_id in locations:
             done = job.execute_in_process(
                 instance=instance,
                 partition_key=location_id,
-                run_config=_run_config(date_from, date_to, scan),
-                tags={TURN_TAG: result.run_id},
+                run_config=config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                tags={TURN_TAG: result.run_id, PROCESS_TAG: this_process(), **tags},
+                asset_selection=keys if skipped_group else None,
                 raise_on_error=False,
             )
             result.runs[location_id] = done.run_id
@@ -77,15 +106,6 @@ def _publish_anyway() -> None:
     """A run that failed half-way published nothing; what it did store is still worth reading."""
     settings = load_settings()
     publish(open_warehouse(settings), settings.reports)
-
-
-def _run_config(date_from: str | None, date_to: str | None, scan: str) -> dict[str, Any]:
-    config = {"scan": scan, "date_from": date_from, "date_to": date_to}
-    config = {name: value for name, value in config.items() if value is not None}
-    return {
-        "ops": {f"raw__{stream}": {"config": config} for stream in LIST_STREAMS},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
 
 
 def _collect(done: dg.ExecuteInProcessResult, location_id: str, result: LoopResult) -> None:

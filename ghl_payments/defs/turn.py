@@ -10,28 +10,34 @@ from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import cast, get_args
 
 import dagster as dg
 
 from ghl_payments.connections import Connection, Location, SettingsError
 from ghl_payments.connectors.push import ConnectionBusyError
 from ghl_payments.settings import Settings, load_settings
+from ghl_payments.transport.budget import Priority
 from ghl_payments.transport.errors import ApiError, Unreachable
 from ghl_payments.warehouse.connection import ForeignWarehouseError, Warehouse, WarehouseBusyError
 
 TURN_TAG = "ghl/turn"
 """Runs that share this tag are one turn: a connection shared by their locations is read once."""
 
+PRIORITY_TAG = "ghl/priority"
+"""How a run's requests to GHL stand in the rate budget: fresh, verify, sweep (unless tagged) or backfill."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one run works with; `turn_id` is shared by the runs of one command or one backfill."""
+    """What one run works with; `turn_id` is shared by the runs of one command or one tick of a schedule."""
 
     settings: Settings
     location: Location
     warehouse: Warehouse
     as_of: datetime
     turn_id: str
+    priority: Priority = "sweep"
 
     @property
     def landing(self) -> Path:
@@ -71,12 +77,17 @@ def turn_of(context: dg.AssetExecutionContext) -> Turn:
     """The turn a partitioned asset runs in."""
     settings = load_settings()
     tags = context.run.tags
+    priority = tags.get(PRIORITY_TAG, "sweep")
+    if priority not in get_args(Priority):
+        msg = f"the tag {PRIORITY_TAG} is one of {', '.join(get_args(Priority))}, not {priority!r}"
+        raise dg.Failure(msg, allow_retries=False)
     return Turn(
         settings=settings,
         location=settings.location(context.partition_key),
         warehouse=open_warehouse(settings),
         as_of=settings.now(),
         turn_id=tags.get(TURN_TAG) or tags.get("dagster/backfill") or context.run.run_id,
+        priority=cast(Priority, priority),
     )
 
 

@@ -12,6 +12,8 @@ from typing import Literal
 
 from ghl_payments.domain.schedules import KINDS, Kind, Place, Tick, newest_tick
 
+State = Literal["active", "done", "failed"]
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -20,7 +22,7 @@ class Seen:
     location_id: str
     kind: Kind
     created_at: datetime
-    state: Literal["active", "done", "failed"]
+    state: State
     tick: str | None = None
 
 

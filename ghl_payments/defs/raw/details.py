@@ -68,7 +68,7 @@ async def _fetch(turn: Turn, stream: str, *, warm: bool) -> dict[str, Any]:
         for record in target.mapping.record_types.values()
     }
     extraction = Extraction(
-        client, turn.warehouse, turn.landing, turn.location.id, turn.as_of,
+        client, turn.warehouse, turn.landing, turn.location.id, turn.as_of, priority=turn.priority,
         subscriptions_in_detail=not sources.isdisjoint({"subscriptions", "rollups"}),
     )  # fmt: skip
     try:

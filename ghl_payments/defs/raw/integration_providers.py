@@ -14,7 +14,9 @@ from ghl_payments.defs.turn import Turn, explained, turn_of
 async def _read(turn: Turn) -> dict[str, Any]:
     client = connect_ghl(turn.settings, turn.location)
     try:
-        return await extract_providers(Extraction(client, turn.warehouse, turn.landing, turn.location.id, turn.as_of))
+        return await extract_providers(
+            Extraction(client, turn.warehouse, turn.landing, turn.location.id, turn.as_of, priority=turn.priority)
+        )
     finally:
         await client.aclose()
 

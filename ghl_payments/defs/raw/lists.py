@@ -51,10 +51,9 @@ class ScanConfig(dg.Config):
             start = (start - timedelta(days=1)).replace(day=1)
         return months_between(start, today)
 
-    @property
-    def priority(self) -> Priority:
-        """A window is a backfill; everything else is a sweep."""
-        return "backfill" if self.date_from or self.date_to else "sweep"
+    def priority(self, turn: Turn) -> Priority:
+        """A window is a backfill; everything else is as urgent as its run."""
+        return "backfill" if self.date_from or self.date_to else turn.priority
 
 
 def list_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -96,7 +95,7 @@ def list_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asse
 async def _scan(turn: Turn, stream: str, config: ScanConfig) -> dict[str, Any]:
     client = connect_ghl(turn.settings, turn.location)
     extraction = Extraction(
-        client, turn.warehouse, turn.landing, turn.location.id, turn.as_of, priority=config.priority
+        client, turn.warehouse, turn.landing, turn.location.id, turn.as_of, priority=config.priority(turn)
     )
     try:
         return await extract_list(extraction, stream, months=config.months(turn.as_of.date()))

@@ -93,7 +93,7 @@ def stage_again(turn: Turn) -> None:
 
 def _extraction(turn: Turn) -> Extraction:
     client = connect_ghl(turn.settings, turn.location)
-    return Extraction(client, turn.warehouse, turn.landing, turn.location.id, turn.as_of)
+    return Extraction(client, turn.warehouse, turn.landing, turn.location.id, turn.as_of, priority=turn.priority)
 
 
 async def _fetch_named(turn: Turn, needed: dict[str, list[str]]) -> int:
