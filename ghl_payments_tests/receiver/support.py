@@ -101,6 +101,10 @@ def events_in(inbox: Path) -> list[InboxEvent]:
     return events
 
 
+class NotStartedError(Exception):
+    """The process ended without listening; the text is what it said."""
+
+
 class RunningReceiver:
     """One `ghl-payments webhooks` process; `http` keeps its connections, `output` is all that it has printed."""
 
@@ -118,7 +122,10 @@ class RunningReceiver:
         )
         assert self.process.stdout is not None
         self.printed = self.process.stdout.readline()
-        assert self.printed, self.output
+        if not self.printed:
+            said = self.output
+            self._end()
+            raise NotStartedError(said)
         self.ready: dict[str, Any] = json.loads(self.printed)
         self.base_url: str = self.ready["base_url"]
         self.port = int(self.base_url.rpartition(":")[2])
@@ -147,6 +154,9 @@ class RunningReceiver:
         self.http.close()
         if self.process.poll() is None:
             self.process.send_signal(number)
+        return self._end()
+
+    def _end(self) -> int:
         code = self.process.wait(30)
         assert self.process.stdout is not None
         self.printed += self.process.stdout.read()
