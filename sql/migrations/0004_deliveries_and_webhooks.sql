@@ -26,3 +26,21 @@ create table raw.refreshed (
     location_id varchar not null, key varchar not null, updated_at timestamp, refreshed_at timestamp not null,
     primary key (location_id, key)
 );
+
+-- Systems that tell only what changed: until when they were asked, and which keys were asked for one by one. Where a
+-- parcel can be followed.
+create table actual.change_cursors (
+    connection varchar not null, record_type varchar not null, read_until timestamp not null,
+    primary key (connection, record_type)
+);
+create table actual.lookups (
+    connection varchar not null, record_type varchar not null, key varchar not null, looked_up_at timestamp not null,
+    primary key (connection, record_type, key)
+);
+alter table actual.deliveries add column tracking_url varchar;
+
+-- Backfills: one that was not ended is gone on with, leaving out the slices read completely since it began.
+create table ops.backfills (
+    location_id varchar not null, first_month date not null, last_month date not null, begun_at timestamp not null,
+    ended_at timestamp, primary key (location_id, first_month, last_month, begun_at)
+);
