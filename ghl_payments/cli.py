@@ -161,7 +161,7 @@ def run(location: str | None, date_from: str | None, date_to: str | None, scan: 
     if settings.reports.exists():
         with published.connect(settings.reports) as con:
             standing = published.status(con)
-            report |= {name: standing[name] for name in ("diffs", "changes", "brakes")}
+            report |= {name: standing[name] for name in ("diffs", "changes", "irreversible", "brakes")}
     print_json(report) if as_json else click.echo(show.run_report(report))
     if result.failures:
         return CANNOT_TELL

@@ -169,9 +169,11 @@ def _against_key(rows: list[dict[str, Any]], key: list[dict[str, Any]]) -> str:
 
 def _repaired(con: duckdb.DuckDBPyConnection) -> str:
     lines = con.execute(
-        "select system || ' ' || record_type, operation, count(*), state from outbox.changes group by all order by all"
+        "select system || ' ' || record_type, operation, count(*), state, if(irreversible, 'yes', ''), "
+        "if(starts_with(reason, 'off by default'), reason, '') from outbox.changes group by all order by all"
     ).fetchall()
-    return show.table(lines, ["record", "operation", "changes", "state"])
+    rows = [[*line[:5], _wrapped(line[5])] for line in lines]
+    return show.table(rows, ["record", "operation", "changes", "state", "irreversible", "why not written"])
 
 
 def _left(rows: list[dict[str, Any]]) -> str:

@@ -56,7 +56,8 @@ def changes(con: duckdb.DuckDBPyConnection, *, state: str | None = None) -> list
         con,
         "select change_id, diff_ids::varchar as diff_ids, location_id, connection, system, record_type, operation, "
         "key, native_id, state, reason, fields::varchar as fields, amount_minor, currency, attempts, planned_at, "
-        "moved_at from outbox.changes where $state is null or state = $state order by planned_at, record_type, key",
+        "moved_at, coalesce(irreversible, false) as irreversible "
+        "from outbox.changes where $state is null or state = $state order by planned_at, record_type, key",
         {"state": state},
     )
     return _plain(rows, "fields", "diff_ids")
@@ -92,8 +93,16 @@ def change_summary(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {state: int(count) for state, count in rows}
 
 
+def irreversible_summary(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Changes that no system can take back, by state."""
+    rows = con.execute(
+        "select state, count(*) from outbox.changes where irreversible group by state order by state"
+    ).fetchall()
+    return {state: int(count) for state, count in rows}
+
+
 def status(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Streams by location, open diffs, changes, active brakes and the last run."""
+    """Streams by location, open diffs, changes (also those that are irreversible), active brakes and the last run."""
     locations: dict[str, Any] = {}
     for row in dicts(
         con,
@@ -117,6 +126,7 @@ def status(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "locations": locations,
         "diffs": diff_summary(con),
         "changes": change_summary(con),
+        "irreversible": irreversible_summary(con),
         "brakes": brakes,
         "last_run": _plain(last)[0] if last else None,
     }

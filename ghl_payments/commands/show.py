@@ -52,7 +52,7 @@ def run_report(report: dict[str, Any]) -> str:
         table(streams, ["stream", "rows", "requests", "slices complete", "incomplete"]),
         diff_lines(report["diffs"]),
     ]
-    parts.append(change_lines(report["changes"]))
+    parts.append(change_lines(report["changes"], report.get("irreversible")))
     parts.extend(brake_lines(report["brakes"]))
     for location, failures in report["failures"].items():
         parts.append(f"FAILED {location}:\n  " + "\n  ".join(failures))
@@ -69,9 +69,14 @@ def brake_lines(brakes: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def change_lines(changes: dict[str, int]) -> str:
-    """Changes by state in one line."""
-    return "Changes: " + (", ".join(f"{count} {state}" for state, count in changes.items()) or "none")
+def change_lines(changes: dict[str, int], irreversible: dict[str, int] | None = None) -> str:
+    """Changes by state in one line, in a second one those that no system can take back."""
+    lines = "Changes: " + (_by_state(changes) or "none")
+    return f"{lines}\nIrreversible among them: {_by_state(irreversible)}" if irreversible else lines
+
+
+def _by_state(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
 def status_report(report: dict[str, Any]) -> str:
@@ -82,7 +87,7 @@ def status_report(report: dict[str, Any]) -> str:
         for stream, item in entry["streams"].items()
     ]
     parts = [table(rows, ["location", "stream", "rows", "slices complete", "incomplete"]), diff_lines(report["diffs"])]
-    parts.append(change_lines(report["changes"]))
+    parts.append(change_lines(report["changes"], report.get("irreversible")))
     parts.extend(brake_lines(report["brakes"]))
     return "\n\n".join(parts)
 
@@ -107,10 +112,14 @@ def diff_table(rows: list[dict[str, Any]]) -> str:
     return table(shown, ["state", "system", "record", "key", "difference", "money", "reason"]) + _cut(rows)
 
 
+def _operation(row: dict[str, Any]) -> str:
+    return f"{row['operation']}, irreversible" if row["irreversible"] else str(row["operation"])
+
+
 def change_table(rows: list[dict[str, Any]]) -> str:
     """The first changes, and how many more there are."""
     shown = [
-        [r["state"], r["operation"], r["system"], r["record_type"], r["key"], ", ".join(r["fields"]), _amount(r),
+        [r["state"], _operation(r), r["system"], r["record_type"], r["key"], ", ".join(r["fields"]), _amount(r),
          r["attempts"], r["reason"] or ""]
         for r in rows[:MAX_ROWS]
     ]  # fmt: skip
