@@ -353,7 +353,7 @@ def test_a_payment_made_elsewhere_is_recorded_once_and_notes_are_read(shop: Runn
     place = shop.state()["ghl"]["locations"][0]
     assert (place["orders"][0]["paymentStatus"], place["orders"][0]["status"]) == ("paid", "completed")
     assert sorted(Decimal(str(row["amount"])) for row in place["transactions"]) == [Decimal("40.5"), Decimal("59.5")]
-    assert [effect["record_type"] for effect in shop.effects()] == ["payment", "payment"]
+    assert [effect["record_type"] for effect in shop.effects()] == ["order_payment", "order_payment"]
     assert json.loads(notes)["data"] == [{"body": "call back"}]
 
 
