@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 SUFFIX = ".ndjson"
+CURSOR_FILE = "cursor.json"
+"""Beside the inbox files: `InboxCursor.text()` of a reader that has kept all that it counts. The receiver removes old
+files by it, and without it none."""
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 

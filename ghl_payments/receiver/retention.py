@@ -10,12 +10,10 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ghl_payments.domain.inbox import InboxCursor, begun_at
+from ghl_payments.domain.inbox import CURSOR_FILE, InboxCursor, begun_at
 
 logger = logging.getLogger(__name__)
 
-CURSOR_FILE = "cursor.json"
-"""Beside the inbox files: the text of the reader's `InboxCursor`, replaced as a whole after what it counts was kept."""
 SHORTEST = timedelta(hours=2)
 """A file is written for an hour at most; until then it may grow, however much of it was read."""
 
@@ -50,11 +48,19 @@ def remove_read_files(folder: Path, keep_days: float, now: datetime | None = Non
     return removed
 
 
+def tell_cursor(folder: Path, cursor: InboxCursor) -> None:
+    """For the reader: how far the inbox is read, once all that the cursor counts is kept; OSError if it fails."""
+    fresh = folder / f".{CURSOR_FILE}.{os.getpid()}"
+    fresh.write_text(cursor.text(), encoding="utf-8")
+    fresh.replace(folder / CURSOR_FILE)
+
+
 def _cursor(path: Path) -> InboxCursor:
     try:
-        return InboxCursor.parse(path.read_text(encoding="utf-8"))
+        cursor = InboxCursor.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return InboxCursor()
+    return cursor if not cursor.floor or begun_at(cursor.floor) else InboxCursor()
 
 
 def _is_old(entry: os.DirEntry[str], before: datetime) -> bool:
