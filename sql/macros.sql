@@ -86,6 +86,14 @@ create or replace temp macro capability(c) as (
     select k.level from ops.capabilities as k where k.connection = getvariable('connection') and k.capability = c
 );
 create or replace temp macro option(o) as (getvariable('options')::json ->> o);
+-- A field of the record with this key that the connection at hand holds, null where it holds none.
+create or replace temp macro held(t, k, f) as (
+    select max(h.held_value) from (
+        select r.connection as held_by, r.record_type as held_type, r.key as held_key, (r.fields ->> f) as held_value
+        from actual.records as r
+    ) as h
+    where h.held_by = getvariable('connection') and h.held_type = t and h.held_key = k
+);
 -- Native ids in their order, whether numbers or not.
 create or replace temp macro native_order(t) as case when regexp_full_match(t, '[0-9]{1,30}') then lpad(t, 30, '0') else t end;
 -- Whether two texts of a field differ under its rule of comparison; null counts as an empty text.

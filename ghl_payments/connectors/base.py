@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -45,6 +46,8 @@ class ReadCertificate:
     reason: str | None = None
     limits: str | None = None
     """What even a complete reading of this type cannot show, in words for a report."""
+    windowed: bool = False
+    """Only some of the records were looked at, for instance those of some days: what is not listed need not be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +144,29 @@ class RepeatSafe(Protocol):
     @property
     def reads_back(self) -> bool:
         """Whether what was sent can be read at all; without, a 2xx proves that it was accepted and no more."""
+        ...
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """What a connector has beside `Connector` when its system lists what changed since an instant."""
+
+    changes_types: Sequence[str]
+
+    async def read_changes(self, record_type: str, since: datetime, landing: Path) -> ReadCertificate | None:
+        """Records that changed since then into the landing file; None when only a full reading can tell.
+
+        The certificate's `limits` say which changes the list does not show.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsRemovals(Protocol):
+    """What a connector has beside `Connector` when its system says of a key that its record was removed by a person."""
+
+    removal_types: Sequence[str]
+
+    async def removed(self, record_type: str, keys: Iterable[str], landing: Path) -> int:
+        """Ask for keys that no list showed; each removed one lands as a 404 under `removed/KEY`. How many they are."""
         ...

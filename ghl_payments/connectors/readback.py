@@ -14,11 +14,11 @@ from typing import Any
 
 import duckdb
 
-from ghl_payments.connectors.base import Connector, ReadCertificate
+from ghl_payments.connectors.base import Connector, ReadCertificate, TellsChanges, TellsRemovals
 from ghl_payments.connectors.levels import settle_levels, use_stored_levels
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents, naive
-from ghl_payments.warehouse.queries import run_text
+from ghl_payments.warehouse.queries import run, run_text
 from ghl_payments.warehouse.reconcile import Target, derive_actual, describe_documents
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,13 @@ SAME_TURN = timedelta(hours=1)
 MAX_ABSENCES = 200
 """More records of one type than this gone at once look like a fault of the answer, which the brake holds."""
 
+FULL_EVERY = timedelta(hours=11)
+"""A hot reading asks for changes only while the last full one is younger: nothing is pushed on one of 12 hours."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """One reading of one connection."""
+    """One reading of one connection; a `hot` one may ask for what changed where the system tells."""
 
     connector: Connector
     target: Target
@@ -42,6 +45,7 @@ class ReadBack:
     turn_id: str
     keys_sql: Path | None = None
     forced_levels: Mapping[str, str] = field(default_factory=dict)
+    hot: bool = False
 
     def file(self, name: str) -> Path:
         """A new landing file of this connection."""
@@ -66,18 +70,28 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
     # A list counts as read when it was begun: what another run wrote meanwhile, and read back, is newer than it.
     listed_from = datetime.now(UTC)
     listable = [record_type for record_type in types if record_type not in back.connector.keyed_types]
+    changed = [found for record_type in listable if (found := await _read_changes(back, record_type)) is not None]
+    listable = [record_type for record_type in listable if record_type not in {told.record_type for _, told in changed}]
     read = [(path := back.file(record_type), await back.connector.read(record_type, path)) for record_type in listable]
     read += await _read_keyed(back)
     metrics: dict[str, dict[str, Any]] = {"levels": levels}
     with back.warehouse.open() as con:
         for path, certificate in read:
-            is_keyed = certificate.record_type in back.connector.keyed_types
-            whole = certificate.record_type if certificate.complete and not is_keyed else None
+            is_part = certificate.windowed or certificate.record_type in back.connector.keyed_types
+            whole = certificate.record_type if certificate.complete and not is_part else None
             if path.exists():  # nothing is landed where nothing was asked for
                 load_documents(con, path, back.target.connection, listed_from, listed_from=listed_from, whole=whole)
             _store_certificate(con, back, certificate, listed_from)
             metrics[certificate.record_type] = _metrics(certificate)
             logger.info("%s %s: %d rows", back.target.connection, certificate.record_type, certificate.rows)
+        for path, certificate in changed:
+            load_documents(con, path, back.target.connection, listed_from, listed_from=listed_from)
+            con.execute(
+                "insert or replace into actual.change_cursors values (?, ?, ?)",
+                [back.target.connection, certificate.record_type, naive(listed_from)],
+            )
+            metrics[certificate.record_type] = _metrics(certificate) | {"changes_only": True}
+            logger.info("%s %s: %d changed", back.target.connection, certificate.record_type, certificate.rows)
     for record_type in back.connector.detail_types:
         metrics[record_type]["details"] = await _read_details(back, record_type)
     metrics["absences"] = {"asked": await _confirm_absences(back)}
@@ -86,6 +100,57 @@ async def read_connection(back: ReadBack) -> dict[str, dict[str, Any]]:
         # Only now is the reading finished, so that another location of this turn may take it as done.
         con.execute("update actual.reads set turn_id = ? where connection = ?", [back.turn_id, back.target.connection])
     return metrics
+
+
+async def _read_changes(back: ReadBack, record_type: str) -> tuple[Path, ReadCertificate] | None:
+    """What changed since the last reading; None when that is not enough, so that everything is to be read.
+
+    The certificate of the last full reading stays: the feed proves nothing about what it does not show.
+    """
+    connector = back.connector
+    if not back.hot or not isinstance(connector, TellsChanges) or record_type not in connector.changes_types:
+        return None
+    with back.warehouse.open() as con:
+        row = con.execute(
+            "select greatest(r.read_at, c.read_until) from actual.reads as r left join actual.change_cursors as c "
+            "on c.connection = r.connection and c.record_type = r.record_type "
+            "where r.connection = ? and r.record_type = ? and r.complete and r.read_at > ?",
+            [back.target.connection, record_type, naive(datetime.now(UTC) - FULL_EVERY)],
+        ).fetchone()
+    if row is None:
+        return None
+    path = back.file(f"{record_type}-changes")
+    certificate = await connector.read_changes(record_type, row[0].replace(tzinfo=UTC), path)
+    return (path, certificate) if certificate is not None else None
+
+
+async def ask_for_removed(back: ReadBack, location_id: str) -> int:
+    """Ask of missing records whether a person removed them: those are not made again. How many were asked for.
+
+    Each key is asked for twice a day at most, and a bounded number at a time: whoever creates one looks first anyway.
+    """
+    connector = back.connector
+    if not isinstance(connector, TellsRemovals):
+        return 0
+    with back.warehouse.open() as con:
+        rows = run(con, "actual/perhaps_removed", {
+            "connection": back.target.connection, "location_id": location_id, "limit": MAX_ABSENCES,
+            "types": list(connector.removal_types), "since": naive(datetime.now(UTC) - timedelta(hours=12)),
+        })  # fmt: skip
+    asked_from = datetime.now(UTC)
+    for record_type in connector.removal_types:
+        keys = [key for name, key in rows if name == record_type]
+        if not keys:
+            continue
+        path = back.file(f"{record_type}-removed")
+        await connector.removed(record_type, keys, path)
+        with back.warehouse.open() as con:
+            load_documents(con, path, back.target.connection, asked_from, listed_from=asked_from)
+            con.execute(
+                "insert or replace into actual.lookups select ?, ?, unnest(?::varchar[]), ?",
+                [back.target.connection, record_type, keys, naive(asked_from)],
+            )
+    return len(rows)
 
 
 def _metrics(certificate: ReadCertificate) -> dict[str, Any]:

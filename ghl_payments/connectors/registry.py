@@ -42,6 +42,7 @@ class TargetSystem:
     options: type[BaseModel] | None
     writable_fields: Pairs[str, Collection[str]] | None = None
     set_up: SetUp | None = None
+    removal_types: tuple[str, ...] = ()
 
     @property
     def mapping_source(self) -> MappingSource:
@@ -126,6 +127,7 @@ def target_systems() -> dict[str, TargetSystem]:
             options=getattr(module, "OPTIONS", None),
             writable_fields=getattr(module.CONNECTOR, "writable_fields", None),
             set_up=getattr(module, "SET_UP", None),
+            removal_types=tuple(getattr(module.CONNECTOR, "removal_types", ())),
         )
     return found
 

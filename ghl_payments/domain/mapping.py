@@ -25,6 +25,7 @@ Source = Literal[
     "providers",
     "collections",
     "fulfillments",
+    "shipments",
 ]  # fmt: skip
 FieldClass = Literal["amount", "currency", "status", "quantity", "date", "contact", "other"]
 

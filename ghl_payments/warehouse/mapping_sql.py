@@ -16,7 +16,7 @@ from ghl_payments.warehouse.queries import run, run_text
 CANONICAL = (
     "canonical_orders", "canonical_charges", "canonical_invoices", "canonical_contacts", "canonical_subscriptions",
     "canonical_rollups", "canonical_deliveries", "canonical_providers", "canonical_collections",
-    "canonical_fulfillments",
+    "canonical_fulfillments", "canonical_shipments",
 )  # fmt: skip
 
 

@@ -107,4 +107,4 @@ def _macro_statements() -> tuple[str, ...]:
 
 
 def _reads_tables(statement: str) -> bool:
-    return " from ops." in statement
+    return " from ops." in statement or " from actual." in statement

@@ -19,7 +19,7 @@ from ghl_payments.warehouse.landing_load import load_documents, naive
 from ghl_payments.warehouse.queries import run, run_text
 from ghl_payments.warehouse.reconcile import Target
 from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, OLD, order
-from ghl_payments_tests.warehouse.desk import Desk, Document, Row, later, target
+from ghl_payments_tests.warehouse.desk import Desk, Document, Row, later, target, utc
 from ghl_payments_tests.warehouse.worlds import World
 
 GHL = target_systems()["ghl"]
@@ -42,12 +42,13 @@ def parcel(fulfillment_id: str, *items: tuple[str, object], tracking: str | None
 
 
 def deliver(desk: Desk, native_id: str, tracking: str, *, order_id: str = "o1", connection: str = "halo",
-            items: Sequence[Document] | None = None, carrier: str | None = None) -> str:  # fmt: skip
+            items: Sequence[Document] | None = None, carrier: str | None = None, url: str | None = None,
+            delivered: str | None = None) -> str:  # fmt: skip
     key = f"{connection}:sales_order:{native_id}"
     desk.con.execute(
-        "insert into actual.deliveries values (?, 'halo', ?, ?, ?, ?, ?, null, ?, ?, ?)",
-        [connection, LOCATION, key, f"ghl:order:{order_id}", tracking, carrier,
-         json.dumps(items) if items is not None else None, native_id, naive(NOW)],
+        "insert into actual.deliveries values (?, 'halo', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [connection, LOCATION, key, f"ghl:order:{order_id}", tracking, carrier, utc(delivered) if delivered else None,
+         json.dumps(items) if items is not None else None, native_id, naive(NOW), url],
     )  # fmt: skip
     return key
 
@@ -307,3 +308,36 @@ def test_sql_and_oracle_agree_on_every_delivery(desk: Desk, seed: int) -> None:
              for r in judge(desk)}  # fmt: skip
     assert expected
     assert found == expected
+
+
+def units(*pairs: tuple[str, str]) -> list[Document]:
+    return [{"price_id": price_id, "quantity": quantity} for price_id, quantity in pairs]
+
+
+def test_deliveries_that_say_what_they_hold_never_exceed_the_order_together(desk: Desk) -> None:
+    desk.purchases(
+        [order(items=[item("p1", 5), item("p2", 1)])], fulfillments={"o1": [parcel("f1", ("p1", 1), tracking="T0")]}
+    )
+    first = deliver(desk, "1", "T1", items=units(("p1", "3")), delivered="2026-02-20T10:00:00Z")
+    second = deliver(desk, "2", "T2", items=units(("p1", "3"), ("p2", "1")), delivered="2026-02-21T10:00:00Z")
+    rest = deliver(desk, "3", "T3")
+    found = canonical(desk)
+    assert json.loads(found[first]["items"]) == units(("p1", "3"))
+    assert json.loads(found[second]["items"]) == units(("p1", "1"), ("p2", "1"))
+    assert found[rest]["items"] is None
+    assert "nothing of it is left" in found[rest]["reason"]
+
+
+def test_half_a_unit_is_never_rounded_and_takes_nothing_from_other_deliveries(desk: Desk) -> None:
+    desk.purchases([order(items=[item("p1", 2)])])
+    half = deliver(desk, "1", "T1", items=units(("p1", "1.5")))
+    other = deliver(desk, "2", "T2", items=units(("p1", "2")))
+    found = canonical(desk)
+    assert found[half]["reason"] == "a delivered quantity is not a whole number"
+    assert json.loads(found[other]["items"]) == units(("p1", "2"))
+
+
+def test_where_a_parcel_can_be_followed_goes_along(desk: Desk) -> None:
+    desk.purchases([order(items=[item("p1", 1)])])
+    key = deliver(desk, "1", "T1", url="https://track.example.com/?id=1")
+    assert canonical(desk)[key]["tracking_url"] == "https://track.example.com/?id=1"

@@ -4,6 +4,8 @@ create or replace temp table read_pages as
 select
     (envelope ->> '$.record_type') as record_type, (envelope ->> '$.kind') as kind,
     (envelope ->> '$.native_id') as asked_id, (envelope ->> '$.status')::integer as status,
+    -- The member that holds a list row's native id, where it is not called `id`.
+    '$.' || (envelope ->> '$.id_name') as id_path,
     coalesce((envelope ->> '$.attempt')::integer, 1) as attempt, body
 from read_json(
     $landing, format = 'newline_delimited', compression = 'zstd', maximum_object_size = 16777216,
@@ -12,7 +14,7 @@ from read_json(
 
 create or replace temp table read_rows as
 with lists as (
-    select record_type, case
+    select record_type, id_path, case
         when json_type(body) = 'ARRAY' then body
         else json_extract(body, '$."' || list_extract(
             list_filter(json_keys(body), lambda k: k <> 'columns' and json_type(body -> ('$."' || k || '"')) = 'ARRAY'), 1
@@ -23,7 +25,7 @@ with lists as (
         and attempt = (select max(attempt) from read_pages as q where q.record_type = p.record_type and q.kind = 'list')
 ),
 
-listed as (select record_type, unnest(from_json(items, '["JSON"]')) as doc from lists),
+listed as (select record_type, id_path, unnest(from_json(items, '["JSON"]')) as doc from lists),
 
 single as (
     select record_type, asked_id, case when json_type(body) = 'ARRAY' and json_array_length(body) = 1 then (body -> '$[0]') else body end as doc
@@ -31,8 +33,9 @@ single as (
     where kind <> 'list' and body is not null and coalesce(status, 200) = 200
 )
 
-select record_type, (doc ->> '$.id') as native_id, false as is_detail, any_value(doc) as doc
-from listed group by record_type, (doc ->> '$.id')
+select record_type, native_id, false as is_detail, any_value(doc) as doc
+from (select record_type, doc, coalesce((doc ->> '$.id'), (doc ->> id_path)) as native_id from listed)
+group by record_type, native_id
 union all
 select record_type, coalesce(asked_id, doc ->> '$.id'), true, any_value(doc)
 from single where doc is not null group by record_type, coalesce(asked_id, doc ->> '$.id');

@@ -6,7 +6,8 @@ with delivered as (
     select
         order_key, substr(order_key, 11) as order_id, upper(regexp_replace(tracking, '\s', '', 'g')) as number,
         min(delivery_key) as key, arg_min_null(trim(tracking), delivery_key) as tracking,
-        arg_min_null(blank_to_null(carrier), delivery_key) as carrier, min(delivered_at) as delivered_at,
+        arg_min_null(blank_to_null(carrier), delivery_key) as carrier,
+        arg_min_null(blank_to_null(tracking_url), delivery_key) as tracking_url, min(delivered_at) as delivered_at,
         arg_min_null(items, delivery_key) as stated, min(read_at) as read_at
     from actual.deliveries
     where location_id = $location_id and order_key like 'ghl:order:%'
@@ -69,28 +70,61 @@ remaining as (
     left join sent as s on s.order_id = o.order_id and s.price_id = o.price_id
 ),
 
+known as (
+    select distinct key from actual.known_keys where record_type = 'fulfillment' and location_id = $location_id
+),
+
 stated as (
-    select s.key, (s.item ->> '$.price_id') as price_id, sum(plain_decimal(s.item ->> '$.quantity')::decimal(18, 6)) as units
+    select
+        s.key, (s.item ->> '$.price_id') as price_id, bool_and(regexp_full_match((s.item ->> '$.quantity'), '[0-9]+')) as is_whole,
+        sum(plain_decimal(s.item ->> '$.quantity')::decimal(18, 6)) as units
     from (select key, unnest(from_json(stated, '["JSON"]')) as item from delivered where json_type(stated) = 'ARRAY') as s
     group by all
 ),
 
-lines as (
-    select
-        d.key,
-        to_json(list(
-            {price_id: r.price_id, quantity: plain_text(least(r.units, coalesce(s.units, r.units)))} order by r.price_id
-        ))::varchar as items
+broken as (select distinct key from stated where not coalesce(is_whole, false)),
+
+-- What GHL does not have yet and may be given.
+waiting as (
+    select d.*, json_type(d.stated) is not distinct from 'ARRAY' as is_stated
     from delivered as d
-    inner join remaining as r on r.order_id = d.order_id
-    left join stated as s on s.key = d.key and s.price_id = r.price_id
-    where least(r.units, coalesce(s.units, r.units)) > 0
-        and (json_type(d.stated) is distinct from 'ARRAY' or s.key is not null)
-    group by d.key
+    anti join seen as g on g.order_id = d.order_id and g.number = d.number
+    anti join known as k on k.key = d.key
+    anti join broken as b on b.key = d.key
+    where not regexp_matches(d.tracking, '[,;|\n]')
 ),
 
-known as (
-    select distinct key from actual.known_keys where record_type = 'fulfillment' and location_id = $location_id
+-- Deliveries of one order that say what they hold take of what is open one after the other.
+takes as (
+    select
+        w.order_id, w.key, s.price_id,
+        greatest(0, least(s.units, r.units - coalesce(sum(s.units) over (
+            partition by w.order_id, s.price_id order by w.delivered_at nulls last, w.key
+            rows between unbounded preceding and 1 preceding
+        ), 0))) as units
+    from waiting as w
+    inner join stated as s on s.key = w.key
+    inner join remaining as r on r.order_id = w.order_id and r.price_id = s.price_id
+    where w.is_stated
+),
+
+shares as (
+    select order_id, key, price_id, units from takes
+    union all
+    select w.order_id, w.key, r.price_id, r.units - coalesce(t.units, 0)
+    from waiting as w
+    inner join remaining as r on r.order_id = w.order_id
+    left join (select order_id, price_id, sum(units) as units from takes group by all) as t
+        on t.order_id = r.order_id and t.price_id = r.price_id
+    where not w.is_stated
+),
+
+lines as (
+    select
+        key, to_json(list({price_id: price_id, quantity: plain_text(units)} order by price_id))::varchar as items
+    from shares
+    where units > 0
+    group by key
 ),
 
 -- Of deliveries that do not say what they hold, the first one not yet in GHL holds all that is open.
@@ -98,14 +132,13 @@ turns as (
     select
         d.key,
         first_value(d.key) over (partition by d.order_id order by d.delivered_at nulls last, d.key) as first_key
-    from delivered as d
-    anti join seen as g on g.order_id = d.order_id and g.number = d.number
-    anti join known as k on k.key = d.key
-    where json_type(d.stated) is distinct from 'ARRAY' and not regexp_matches(d.tracking, '[,;|\n]')
+    from waiting as d
+    where not d.is_stated
 )
 
 select
-    $location_id as location_id, true as live, d.key, d.order_key, d.order_id, d.tracking, d.carrier, d.delivered_at,
+    $location_id as location_id, true as live, d.key, d.order_key, d.order_id, d.tracking, d.carrier, d.tracking_url,
+    d.delivered_at,
     case when g.number is null then l.items end as items,
     null::bigint as amount_minor, null::varchar as currency,
     coalesce(o.created_at, d.delivered_at, d.read_at) as created_at,
@@ -116,6 +149,7 @@ select
         when not o.live then 'its order is in test mode'
         when regexp_matches(d.tracking, '[,;|\n]') then 'it names several tracking numbers; a delivery has one'
         when k.key is not null then 'it was written to GHL before, and no fulfillment has its tracking number any more'
+        when b.key is not null then 'a delivered quantity is not a whole number'
         when not o.has_detail then 'the items of its order have not been read yet'
         when u.order_id is not null then 'a quantity in a fulfillment of its order is not a number'
         when p.order_id is null then 'its order has no physical item with a price id'
@@ -129,4 +163,5 @@ left join lines as l on l.key = d.key
 left join turns as t on t.key = d.key
 left join (select distinct order_id from ordered) as p on p.order_id = d.order_id
 left join (select distinct order_id from sent where is_unreadable) as u on u.order_id = d.order_id
-left join known as k on k.key = d.key;
+left join known as k on k.key = d.key
+left join broken as b on b.key = d.key;

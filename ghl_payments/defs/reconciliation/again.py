@@ -8,9 +8,17 @@ import logging
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
+from ghl_payments.connections import Connection
 from ghl_payments.connectors.ghl.connect import connect_ghl
 from ghl_payments.connectors.ghl.extract import Extraction, extract_details, extract_list, extract_named_details
-from ghl_payments.connectors.registry import describe_targets
+from ghl_payments.connectors.readback import ReadBack, ask_for_removed
+from ghl_payments.connectors.registry import (
+    TargetSystem,
+    access_to,
+    describe_target,
+    describe_targets,
+    target_system,
+)
 from ghl_payments.defs.staging.tables import UPSTREAM as STAGING
 from ghl_payments.defs.turn import Turn
 from ghl_payments.warehouse.landing_load import naive
@@ -44,6 +52,10 @@ def reconcile_all(turn: Turn, only: Collection[str] | None = None) -> dict[str, 
 def reconcile_settled(turn: Turn, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
     """`reconcile_all`, and again after the details were fetched that a change to a pushable record must rest on."""
     counts = reconcile_all(turn, only)
+    if _ask_for_removed(turn, only):
+        with turn.warehouse.open() as con:
+            derive_desired(con, describe_targets(turn.settings, turn.location), turn.location.id)
+        counts = reconcile_all(turn, only)
     for _ in range(MAX_ROUNDS):
         with turn.warehouse.open() as con:
             rows = run(con, "raw/needed_for_changes", {"location_id": turn.location.id})
@@ -89,6 +101,26 @@ def stage_again(turn: Turn) -> None:
             stage(con, f"staging.{table}", turn.location.id, turn.as_of)
         derive_desired(con, describe_targets(turn.settings, turn.location), turn.location.id)
         find_invariants(con, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds)
+
+
+def _ask_for_removed(turn: Turn, only: Collection[str] | None) -> int:
+    """Ask the systems that can tell of what is missing there whether a person removed it; how many were asked for."""
+    asked = 0
+    for connection in turn.settings.targets(turn.location):
+        system = target_system(connection)
+        if system.removal_types and (only is None or connection.name in only):
+            asked += asyncio.run(_ask(turn, system, connection))
+    return asked
+
+
+async def _ask(turn: Turn, system: TargetSystem, connection: Connection) -> int:
+    connector = system.open(access_to(turn.settings, connection, turn.location))
+    try:
+        target = describe_target(turn.settings, connection)
+        back = ReadBack(connector, target, turn.warehouse, turn.landing, turn.turn_id)
+        return await ask_for_removed(back, turn.location.id)
+    finally:
+        await connector.aclose()
 
 
 def _extraction(turn: Turn) -> Extraction:
