@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from ghl_payments.domain.sandbox_identity import sandbox_identity
+from ghl_payments.sandbox.oracle_collections import judge_collections, with_cash_given
 from ghl_payments.sandbox.oracle_deliveries import judge_deliveries, with_deliveries_given
 from ghl_payments.sandbox.oracle_desired import derive
 from ghl_payments.sandbox.oracle_ghl import read_location
@@ -21,6 +22,8 @@ from ghl_payments.sandbox.oracle_rows import Row, identity
 from ghl_payments.sandbox.vendor import SystemWorld
 from ghl_payments.sandbox.vendors import vendor_modules
 from ghl_payments.sandbox.world_defects import build_defects, plant_defects
+from ghl_payments.sandbox.world_driven import EVERY as DRIVEN_EVERY
+from ghl_payments.sandbox.world_driven import drive
 from ghl_payments.sandbox.world_halo import Halo
 from ghl_payments.sandbox.world_ledger import SPAN, Ledger
 from ghl_payments.sandbox.world_shapes import ORDER_SHAPES, OTHER_SHAPES
@@ -61,17 +64,23 @@ def first_turn(state: Mapping[str, Any], now: datetime, switches: Mapping[str, A
     Those of the state, and those that follow in the same turn from what GHL is given, as it is written to first.
     """
     found = {identity(row): row for row in judge_all(state, now, switches)}
-    if any(row["record_type"] == "fulfillment" and row["kind"] == "missing_in_target" for row in found.values()):
-        after = judge_all(with_deliveries_given(state, now), now, switches)
-        found |= {identity(row): row for row in after}
+    lacking = {row["record_type"] for row in found.values() if row["kind"] == "missing_in_target"}
+    after = state
+    if "fulfillment" in lacking:
+        after = with_deliveries_given(after, now)
+    if "order_payment" in lacking and _switches_of("ghl", switches or {}).ghl_cash_recorded:
+        after = with_cash_given(after, now)
+    if after is not state:
+        found |= {identity(row): row for row in judge_all(after, now, switches)}
     return sorted(found.values(), key=identity)
 
 
 def judge_all(state: Mapping[str, Any], now: datetime, switches: Mapping[str, Any] | None = None) -> list[Row]:
     """Every diff of a state document in every system, sorted by identity."""
     books = {row["id"]: read_location(row) for row in state["ghl"]["locations"]}
-    # Deliveries lie between two systems, so no single system's judge sees them.
+    # Deliveries and cash lie between two systems, so no single system's judge sees them.
     key = judge_deliveries(state.get("halo") or {}, books, now, state.get("trackpod") or {})
+    key += judge_collections(state.get("trackpod") or {}, books, now)
     for name, module in vendor_modules().items():
         if module.judge is not None:
             key += module.judge(state.get(name) or {}, books, now, _switches_of(name, switches or {}))
@@ -100,8 +109,10 @@ def _build(
         for index, location in enumerate(sandbox_identity(seed).locations)
     ]
     planned = build_defects(ledgers, orders) if defects else []
-    for ledger, share in zip(ledgers, (orders - orders * 2 // 5, orders * 2 // 5), strict=True):
-        _fill(ledger, share)
+    for index, (ledger, share) in enumerate(zip(ledgers, (orders - orders * 2 // 5, orders * 2 // 5), strict=True)):
+        driven = share // DRIVEN_EVERY
+        _fill(ledger, share - driven)
+        drive(ledger, index, _left(ledger, share), Random(f"{seed}/driven/{ledger.location.id}"))
     halo = Halo(Random(f"{seed}/halo"), moment)
     locations = [_location(ledger) for ledger in ledgers]
     for location in locations:
@@ -118,7 +129,9 @@ def _build(
         if defects:
             other.plant()
     if defects:
-        broken = {sale.id for _, _, case in planned for sale in case.sales}
+        # What a van has on board is nobody else's to send.
+        carried = (doc.get("Id") for name in ("Order", "Removed") for doc in others["trackpod"].state[name])
+        broken = {sale.id for _, _, case in planned for sale in case.sales} | {*carried}
         rng = Random(f"{seed}/deliveries")
         told = tell_deliveries(rng, locations, halo.state["SalesOrder"], moment, broken=broken)
         planted = sorted([*planted, *told], key=identity)

@@ -22,6 +22,9 @@ _PRICE_POINTS = {
     3: (1_234, 4_750, 12_500, 30_255, 99_000),
 }
 _PRODUCTS = 24
+_STATES = (("Sampleton", "CA", "US"), ("Exampleville", "TX", "US"), ("Testburg", "", "DE"))
+_WITHOUT_ADDRESS = 12
+"""Every so many-th contact has none."""
 _SOURCES = (
     ("funnel", "one_step_order_form", "Launch funnel"),
     ("funnel", "two_step_order_form", "Webinar funnel"),
@@ -62,6 +65,11 @@ class Catalog:
             "type": "stripe",
             "connectedAccount": {"_id": mongo_id(rng, since), "accountId": f"acct_{text_id(rng, 16)}"},
         }
+
+    def throw(self, rng: Random) -> Random:
+        """Use other random numbers from now on; the ones used before."""
+        before, self._rng = self._rng, rng
+        return before
 
     def currency(self) -> str:
         """A currency with the location's shares."""
@@ -148,5 +156,20 @@ def person(rng: Random, location_id: str, serial: str, at: int) -> Contact:
         "dateAdded": added,
         "dateUpdated": added,
         "customFields": [],
+        **_address(int(serial)),
     }
     return Contact(contact_id, f"Contact {serial}", email, snapshot)
+
+
+def _address(serial: int) -> Document:
+    """Where a contact lives, out of its number alone; some say nothing about it."""
+    if serial % _WITHOUT_ADDRESS == 0:
+        return {}
+    city, state, country = _STATES[serial % len(_STATES)]
+    return {
+        "address1": f"{serial} Sample Street",
+        "city": city,
+        **({"state": state} if state else {}),
+        "postalCode": f"{10_000 + serial % 80_000}",
+        "country": country,
+    }

@@ -5,7 +5,8 @@ Add a document kind or a field here; which documents belong together is said in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -81,6 +82,17 @@ class Ledger:
         self.fulfillments: dict[str, list[Document]] = {}
         self.doomed: set[str] = set()
         self._last_moment = now - DAY
+
+    @contextmanager
+    def dice(self, rng: Random) -> Iterator[None]:
+        """Other random numbers for a while, so that what is made with them moves nothing else of the world."""
+        before, catalog = self.rng, self.catalog.throw(rng)
+        self.rng = rng
+        try:
+            yield
+        finally:
+            self.rng = before
+            self.catalog.throw(catalog)
 
     def moment(self, min_age: int = 2 * HOUR) -> int:
         """An instant of the last fourteen months, denser lately; now and then the same one again."""
@@ -199,6 +211,14 @@ class Ledger:
         if entity:
             doc["entityId"] = entity[1]
         self.transactions.append(doc)
+        return doc
+
+    def cash(self, sale: Sale, minor: int, at: int) -> Document:
+        """A payment that somebody recorded by hand: no provider and no charge stands behind it."""
+        doc = self.charge(sale, minor=minor, at=at)
+        for name in ("chargeId", "paymentProvider", "_list"):
+            del doc[name]
+        doc |= {"chargeSnapshot": {"mode": "cash"}, "paymentMethod": {}}
         return doc
 
     def subscription(self, sale: Sale, minor: int, *, status: str = "active") -> Document:

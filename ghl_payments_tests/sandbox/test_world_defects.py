@@ -37,6 +37,12 @@ def _world(seed: int, orders: int) -> World:
     return generate(seed, orders, DEFAULT_NOW)
 
 
+def _follows(world: World, row: Row) -> bool:
+    """Whether a row speaks of what a driver of Track-POD handed over and nobody told GHL."""
+    brought = {f"ghl:order:{doc['Id']}" for doc in world.state["trackpod"]["Order"] if doc["StatusId"] in (3, 4)}
+    return row["key"].startswith("trackpod:") or (row["record_type"] == "sales_order" and row["key"] in brought)
+
+
 def _hashable(row: Row) -> str:
     return repr(sorted(row.items()))
 
@@ -46,14 +52,14 @@ def test_the_key_is_what_the_defects_declare_and_what_halo_has_no_form_for(seed:
     world = _world(seed, orders)
     key, planted = ({_hashable(row) for row in rows} for rows in (world.answer_key, world.planted))
     assert planted <= key
-    judged_here = [row for row in world.answer_key if row["system"] in ("ghl", "halo")]
+    judged_here = [row for row in world.answer_key if row["system"] in ("ghl", "halo") and not _follows(world, row)]
     undeclared = [row for row in judged_here if _hashable(row) not in planted]
     assert {row["kind"] for row in undeclared} <= {"not_representable"}
 
 
 @pytest.mark.parametrize(("seed", "orders"), WORLDS)
 def test_every_kind_occurs_in_every_world_of_two_hundred_orders(seed: int, orders: int) -> None:
-    key = _world(seed, orders).answer_key
+    key = [row for row in _world(seed, orders).answer_key if not row["key"].startswith("trackpod:")]
     assert {(row["system"], row["kind"]) for row in key if row["system"] in ("ghl", "halo")} == KINDS
     assert {row["class"] for row in key if row["class"]} == set(FIELD_CLASSES)
 
@@ -107,4 +113,5 @@ def test_rows_have_the_form_that_readers_rely_on() -> None:
         assert row["fields"] == sorted(row["fields"])
         assert row["native_ids"] == sorted(row["native_ids"])
         assert (row["amount_minor"] is None) == (row["currency"] is None)
-        assert row["key"].startswith("ghl:" if row["record_type"] != "fulfillment" else "halo:sales_order:")
+        deliveries = ("halo:sales_order:", "trackpod:order:")
+        assert row["key"].startswith(deliveries if row["record_type"] == "fulfillment" else "ghl:")

@@ -9,10 +9,12 @@ from __future__ import annotations
 from ghl_payments.domain.sandbox_identity import SandboxIdentity
 from ghl_payments.sandbox.codec import Doc
 from ghl_payments.sandbox.limits import Rate
+from ghl_payments.sandbox.oracle_trackpod import judge
 from ghl_payments.sandbox.trackpod import TrackpodSandbox
 from ghl_payments.sandbox.trackpod_data import ACCOUNT_ZONE
 from ghl_payments.sandbox.trackpod_switches import TrackpodSwitches
 from ghl_payments.sandbox.vendor import Setting, VendorModule
+from ghl_payments.sandbox.world_trackpod import TrackpodWorld
 
 
 def _key(identity: SandboxIdentity) -> str:
@@ -39,5 +41,7 @@ VENDOR = VendorModule(
     make=_make,
     secrets=_secrets,
     connection=_connection,
+    world=TrackpodWorld,
+    judge=judge,
     is_target=False,
 )
