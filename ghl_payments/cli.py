@@ -19,6 +19,7 @@ from ghl_payments.commands.answers import CANNOT_TELL, DIFFERENCES, FINE, answer
 from ghl_payments.commands.connect import connect
 from ghl_payments.commands.init import init
 from ghl_payments.commands.mapping import mapping
+from ghl_payments.commands.upkeep import backfill, budget
 from ghl_payments.commands.webhooks import webhooks
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
@@ -245,6 +246,8 @@ def release(connection: str) -> int:
     return FINE
 
 
+main.add_command(backfill)
+main.add_command(budget)
 main.add_command(connect)
 main.add_command(init)
 main.add_command(mapping)

@@ -17,6 +17,8 @@ from ghl_payments_tests.commands.support import run
 from ghl_payments_tests.conftest import SandboxFactory
 
 COMMANDS = {
+    "backfill",
+    "budget",
     "changes",
     "check",
     "connect",

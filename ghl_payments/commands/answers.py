@@ -40,11 +40,12 @@ def _known() -> tuple[type[Exception], ...]:
     from ghl_payments.commands.own_sandbox import SandboxFailedError
     from ghl_payments.commands.published import NothingPublishedError
     from ghl_payments.domain.mapping import MappingError
+    from ghl_payments.transport.budget_report import NoBudgetError
     from ghl_payments.transport.errors import ApiError
     from ghl_payments.warehouse.connection import ForeignWarehouseError, WarehouseBusyError
     from ghl_payments.warehouse.queries import SqlStepError
 
-    warehouse = (WarehouseBusyError, ForeignWarehouseError, NothingPublishedError, SqlStepError)
+    warehouse = (WarehouseBusyError, ForeignWarehouseError, NothingPublishedError, NoBudgetError, SqlStepError)
     return (SettingsError, MappingError, ApiError, SandboxFailedError, *warehouse)
 
 

@@ -21,7 +21,8 @@ from ghl_payments.transport.budget_store import Announcement, BudgetStore, Refus
 Priority = Literal["fresh", "verify", "sweep", "backfill"]
 
 _RANK: dict[Priority, int] = {"fresh": 0, "verify": 1, "sweep": 2, "backfill": 3}
-_SHARE: dict[Priority, float] = {"fresh": 1.0, "verify": 1.0, "sweep": 0.98, "backfill": 0.9}
+SHARES: dict[Priority, float] = {"fresh": 1.0, "verify": 1.0, "sweep": 0.98, "backfill": 0.9}
+"""How much of a limit each priority may fill, highest priority first; the rest is left to those before it."""
 
 LONGEST_SLEEP = 5.0
 """Seconds; a waiter looks again at least this often, in case another process learned of a higher limit."""
@@ -142,7 +143,7 @@ class RateBudget:
         """A reservation, or the seconds to wait before asking again."""
         assert self._store is not None
         now = self._now()
-        outcome = self._reserve(_SHARE[priority], now)
+        outcome = self._reserve(SHARES[priority], now)
         if isinstance(outcome, Refusal):
             seconds = (outcome.until_ms - now) / 1000
             if outcome.daily or (outcome.told and seconds > PATIENCE):

@@ -101,6 +101,11 @@ async def extract_details(extraction: Extraction, stream: str, *, warm: bool = T
 
     What was fetched before a failure (a daily limit, a lost connection) is loaded before the error goes on.
     """
+    return await extract_named_details(extraction, stream, needed_details(extraction, stream, warm=warm))
+
+
+def needed_details(extraction: Extraction, stream: str, *, warm: bool) -> list[str]:
+    """Ids of the records whose detail SQL finds needed; `warm` adds fulfillments that nothing announces."""
     keys = {
         "location_id": extraction.location_id,
         "warm": warm,
@@ -108,8 +113,7 @@ async def extract_details(extraction: Extraction, stream: str, *, warm: bool = T
         "detailed": extraction.subscriptions_in_detail,
     }
     with extraction.warehouse.open() as con:
-        ids = [row[0] for row in run(con, f"raw/needed_{stream}", keys)]
-    return await extract_named_details(extraction, stream, ids)
+        return [row[0] for row in run(con, f"raw/needed_{stream}", keys)]
 
 
 async def extract_named_details(extraction: Extraction, stream: str, ids: Sequence[str]) -> dict[str, Any]:
