@@ -38,8 +38,12 @@ select
     ),
     s.record_type is not null and (
         select bool_and(r.complete) from actual.reads as r where r.connection = $connection
-    ) as read_complete
+    ) as read_complete,
+    -- What was read again by id since it changed need not wait for lists to settle.
+    d.source_updated_at > $as_of::timestamp - to_seconds($lag_seconds::bigint)
+    and not coalesce(d.source_updated_at <= g.updated_at, false) as is_recent
 from reconciliation.desired as d
+left join raw.refreshed as g on g.location_id = d.location_id and g.key = d.key
 left join actual.reads as s on s.connection = d.connection and s.record_type = d.record_type
 left join own_payments as p on p.key = d.key
 where d.connection = $connection and d.location_id = $location_id;
@@ -209,7 +213,7 @@ from first_of;
 
 create or replace temp table target_fields as
 with pairs as (
-    select w.record_type, w.key, w.amount_minor as wanted_minor, w.currency as wanted_currency, w.source_updated_at,
+    select w.record_type, w.key, w.amount_minor as wanted_minor, w.currency as wanted_currency, w.is_recent,
         w.fields as wanted, f.fields as found, f.native_ids, f.native_id
     from target_wanted as w
     inner join target_found as f on f.record_type = w.record_type and f.key = w.key
@@ -230,13 +234,11 @@ from opened
 where differs(compare, tolerance, desired_text, actual_text);
 
 create or replace temp table target_diffs as
-with lagging as (select $as_of::timestamp - to_seconds($lag_seconds::bigint) as since),
-
-missing as (
+with missing as (
     select w.record_type, w.key,
-        case when w.source_updated_at > (select since from lagging) then 'pending' else 'missing_in_target' end as kind,
+        case when w.is_recent then 'pending' else 'missing_in_target' end as kind,
         null::varchar as class, '[]'::json as fields, []::varchar[] as native_ids, w.amount_minor, w.currency,
-        null::varchar as reason, w.source_updated_at <= (select since from lagging) as pushable
+        null::varchar as reason, not w.is_recent as pushable
     from target_wanted as w
     left join target_found as f on f.record_type = w.record_type and f.key = w.key
     where w.representable and f.key is null and w.read_complete
@@ -244,9 +246,9 @@ missing as (
 ),
 
 judged as (
-    select *, source_updated_at > (select since from lagging) as is_lagging,
+    select *, is_recent as is_lagging,
         bool_or(class = 'currency') over (partition by record_type, key) as currency_differs,
-        case when source_updated_at <= (select since from lagging) then class end as diff_class
+        case when not is_recent then class end as diff_class
     from target_fields
 ),
 
