@@ -28,6 +28,9 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
 }
 """Table -> the assets it is made from."""
 
+READ_AGAIN = "raw/webhook_events"
+"""Reads single records of any stream again, so that every table is made after it."""
+
 
 def staging_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """The asset of one staging table."""
@@ -39,7 +42,7 @@ def staging_asset(table: str, partitions: dg.PartitionsDefinition[str]) -> dg.As
         kinds={"sql", "duckdb"},
         owners=["team:payments"],
         partitions_def=partitions,
-        deps=[dg.AssetKey(name.split("/")) for name in UPSTREAM[table]],
+        deps=[dg.AssetKey(name.split("/")) for name in (*UPSTREAM[table], READ_AGAIN)],
         check_specs=[contract_spec(key)],
         description=f"Typed {table.replace('_', ' ')} of one location; rows that break the contract are in quarantine.",
     )
