@@ -42,7 +42,7 @@ class Loop:
     def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
         self.sandbox = sandbox
         self.folder = folder
-        foreign = ("GHL_", "HALO_", "ACT_", "ACTIVETRAIL_", "DAGSTER_")
+        foreign = ("GHL_", "HALO_", "ACT_", "ACTIVETRAIL_", "TRACKPOD_", "DAGSTER_")
         own = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
         self.env = own | sandbox.env | {"PYTHONPATH": str(ROOT)}
 
@@ -68,16 +68,28 @@ class Loop:
         systems, locations = set(self.targets), set(self.locations)
         back = ("fulfillment", "provider")
         key = self.sandbox.answer_key()
-        told = {row["key"].rpartition(":")[2] for row in key if row["record_type"] == "fulfillment"}
-        given = {row["key"] for row in key if row["record_type"] == "sales_order" and told & set(row["native_ids"])}
+        # A delivery is given to GHL only where both are at hand, and only then something else follows from it.
+        lost = {
+            order for delivery, order in self._delivered(key) if not {"ghl", delivery.partition(":")[0]} <= systems
+        }
         return [
             row
             for row in key
             if row["location_id"] in locations
             and (row["system"] in systems or (row["system"] == "ghl" and row["record_type"] not in back))
-            # What follows from a delivery does so only where GHL is given it.
-            and ("ghl" in systems or row["key"] not in given or not FOLLOWING & set(row["fields"]))
+            and (row["record_type"] != "fulfillment" or row["key"].partition(":")[0] in systems)
+            and (row["key"] not in lost or not FOLLOWING & set(row["fields"]))
         ]
+
+    def _delivered(self, key: list[Row]) -> Iterator[tuple[str, str]]:
+        """(key of a delivery, key of its order)."""
+        told = {row["key"].rpartition(":")[2]: row["key"] for row in key if row["record_type"] == "fulfillment"}
+        for row in key:
+            if row["record_type"] == "sales_order":
+                yield from ((told[native_id], row["key"]) for native_id in row["native_ids"] if native_id in told)
+        for doc in self.sandbox.state().get("trackpod", {}).get("Order", ()):
+            if doc["StatusId"] in (3, 4) and doc["Id"]:
+                yield f"trackpod:order:{doc['TrackId']}", f"ghl:order:{doc['Id']}"
 
     def edit_connections(self, edit: Callable[[Row], None]) -> None:
         """Change connections.yaml as a person would."""

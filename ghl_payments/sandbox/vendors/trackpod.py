@@ -43,5 +43,4 @@ VENDOR = VendorModule(
     connection=_connection,
     world=TrackpodWorld,
     judge=judge,
-    is_target=False,
 )
