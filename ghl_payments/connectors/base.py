@@ -146,6 +146,11 @@ class RepeatSafe(Protocol):
         """Whether what was sent can be read at all; without, a 2xx proves that it was accepted and no more."""
         ...
 
+    @property
+    def keyed_limits(self) -> str:
+        """What a reading by id, or none at all, does not show, in words for a report."""
+        ...
+
 
 @runtime_checkable
 class TellsChanges(Protocol):

@@ -45,6 +45,9 @@ async def settle_levels(
     with warehouse.open() as con:
         known = stored_levels(con, connection, newer_than=None)
         recent = stored_levels(con, connection, newer_than=datetime.now(UTC) - GOOD_FOR)
+    # What follows from the configuration is as fresh as that, not as what was stored.
+    volatile: frozenset[str] = getattr(connector, "volatile_capabilities", frozenset())
+    recent = {name: level for name, level in recent.items() if name not in volatile}
     found: dict[str, Level] = {}
     if set(connector.capabilities) - set(forced) - set(recent):
         found = await _probed(connector, connection, may_write=may_write)

@@ -186,7 +186,7 @@ class Push:
                 load_documents(con, file, self.target.connection, datetime.now(UTC))
             derive_actual(con, self.target, {change.record_type for change in changes})
             ids = [change.change_id for change in changes]
-            proof = "verified" if self._reads_back else "delivered_unverified"
+            proof = outbox.VERIFIED if self._reads_back else outbox.DELIVERED
             verdicts = outbox.verify(con, ids, as_of=datetime.now(UTC), settled=settled, proof=proof)
         if not settled:
             verdicts.pop("unequal", None)

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from ghl_payments.connectors.base import Connector, ReadCertificate, TellsChanges, TellsRemovals
+from ghl_payments.connectors.base import Connector, ReadCertificate, RepeatSafe, TellsChanges, TellsRemovals
 from ghl_payments.connectors.levels import settle_levels, use_stored_levels
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents, naive
@@ -220,7 +220,10 @@ async def _read_keyed(back: ReadBack, *, since_turn: bool = False) -> list[tuple
         path = back.file(record_type)
         logger.info("%s %s: asking for %d records by id", back.target.connection, record_type, len(ids))
         answers = await back.connector.read_details(record_type, ids, path) if ids else {}
-        read.append((path, _keyed_certificate(record_type, ids, answers)))
+        certificate = _keyed_certificate(record_type, ids, answers)
+        if isinstance(back.connector, RepeatSafe):
+            certificate = replace(certificate, limits=back.connector.keyed_limits)
+        read.append((path, certificate))
     return read
 
 

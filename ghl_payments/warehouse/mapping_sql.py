@@ -148,7 +148,9 @@ def build_actual(
         """insert or ignore into actual.known_keys
         select connection, record_type, native_id, key, location_id from actual.records
         where connection = $connection and list_contains($types, record_type)
-            and key is not null and location_id is not null""",
+            and key is not null and location_id is not null
+            -- What was only delivered was never seen there, so that it cannot have been deleted.
+            and not starts_with(native_id, 'delivered:')""",
         keys,
     )
     con.execute("commit")

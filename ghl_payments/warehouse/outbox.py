@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
+from ghl_payments.domain.change_states import ChangeState
 from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import run
 from ghl_payments.warehouse.reconcile import Target, prepare_target
@@ -54,6 +55,9 @@ class SendResult:
     tries: int | None = None
     not_before: datetime | None = None
 
+
+VERIFIED: ChangeState = "verified"
+DELIVERED: ChangeState = "delivered_unverified"
 
 GONE = "endpoint_gone"
 """The brake of a receiver that answered 410: nothing is sent to it until a person releases it."""
@@ -164,7 +168,7 @@ def verify(
     *,
     as_of: datetime,
     settled: bool,
-    proof: Literal["verified", "delivered_unverified"] = "verified",
+    proof: ChangeState = VERIFIED,
 ) -> dict[str, int]:
     """Judge changes by their records as read back (needs `derive_actual` first); verdicts with counts.
 
