@@ -69,12 +69,20 @@ unreadable as (
         from staging.quarantine where owner = $location_id and table_name = 'staging.transactions'
     )
     group by key
+),
+
+parcels as (
+    select 'ghl:fulfillment:' || f.fulfillment_id as key, bool_or(o.live) as live
+    from staging.fulfillments as f
+    inner join staging.orders as o on o.location_id = f.location_id and o.order_id = f.order_id
+    where f.location_id = $location_id
+    group by f.fulfillment_id
 )
 
 select distinct
     k.key,
     coalesce(q.is_ours, false) as quarantined,
-    coalesce(not o.live, not t.live, not b.live, q.is_test, false) as is_test,
+    coalesce(not o.live, not t.live, not b.live, not p.live, q.is_test, false) as is_test,
     case
         when o.order_id is not null then 'GHL has the order, and it asks for no such record'
         when t.transaction_id is not null then 'GHL has the transaction, and its status is ' || coalesce(t.status, 'unknown')
@@ -82,6 +90,8 @@ select distinct
         when g.status = 404 then 'GHL has no such record (asked for by id)'
         when i.invoice_key is null and split_part(k.key, ':', 2) = 'invoice' and a.complete
             then 'no GHL transaction pays this GHL invoice'
+        when p.key is not null then 'GHL has the fulfillment, and it asks for no such record'
+        when split_part(k.key, ':', 2) = 'fulfillment' and u.complete then 'no order in GHL has such a fulfillment'
     end as orphan_reason
 from keys as k
 left join staging.orders as o
@@ -91,6 +101,7 @@ left join staging.transactions as t
 left join staging.subscriptions as b
     on b.location_id = $location_id and k.key = 'ghl:sub:' || b.subscription_id
 left join unreadable as q on q.key = k.key
+left join parcels as p on p.key = k.key
 left join raw.lookups as g
     on g.location_id = $location_id and g.status = 404 and (
         (g.stream = 'order_details' and k.key = 'ghl:order:' || g.id)
@@ -101,7 +112,17 @@ left join (select distinct invoice_key from canonical_charges where live = $live
 cross join (
     select coalesce(bool_and(complete), false) as complete from raw.slices
     where location_id = $location_id and stream = 'transactions'
-) as a;
+) as a
+cross join (
+    -- A parcel's key does not name its order: it is gone when every order that GHL lists was asked for its parcels.
+    select coalesce(bool_and(complete), false) and not exists (
+        select 1 from raw.orders as l
+        where l.location_id = $location_id and l.is_current and l.absent_at is null and not exists (
+            select 1 from raw.fulfillments as f where f.location_id = l.location_id and f.id = l.id and f.is_current
+        )
+    ) as complete
+    from raw.slices where location_id = $location_id and stream = 'orders'
+) as u;
 
 create or replace temp table target_gone as
 select g.record_type, g.key, g.native_id, 'a cross-reference names it, and it is gone (404 by id)' as reason
@@ -151,6 +172,17 @@ unverifiable as (
         on w.record_type = r.record_type and w.key = 'ghl:order:' || o.order_id and w.representable
     left join target_found as f on f.record_type = w.record_type and f.key = w.key
     where q.owner = $location_id and q.table_name = 'staging.fulfillments' and not coalesce(f.unreadable, false)
+    union all
+    select r.record_type, 'ghl:fulfillment:' || split_part(q.record_key, '/', 2), 'unverifiable', null, null,
+        'its GHL row is in quarantine: ' || min(q.rule), coalesce(any_value(f.native_ids), [])
+    from staging.quarantine as q
+    inner join staging.orders as o
+        on o.location_id = q.owner and o.live = $live and o.order_id = split_part(q.record_key, '/', 1)
+    inner join target_types as r on r.source = 'fulfillment'
+    left join target_found as f
+        on f.record_type = r.record_type and f.key = 'ghl:fulfillment:' || split_part(q.record_key, '/', 2)
+    where q.owner = $location_id and q.table_name = 'staging.fulfillments' and not coalesce(f.unreadable, false)
+    group by r.record_type, q.record_key
     union all
     select f.record_type, f.key, 'unverifiable', null, null, 'its GHL row is in quarantine', f.native_ids
     from target_found as f
