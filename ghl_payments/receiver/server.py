@@ -88,6 +88,8 @@ class _Guarded(H11Protocol):
         if len(self.connections) > self._limits.connections:
             transport.abort()
             return
+        # asyncio does it by itself only for sockets that name their protocol; without it an answer waits 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
 
     def data_received(self, data: bytes) -> None:
