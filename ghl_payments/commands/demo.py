@@ -31,9 +31,6 @@ from ghl_payments.warehouse.queries import dicts
 
 Say = Callable[[str], None]
 
-_MONEY_ORDER = ("sales_order", "order", "invoice", "invoice_payment", "transaction")
-"""The same sale stands behind an order, its invoice and its payment: its money is shown once, by the first of these."""
-
 _IDENTITY = ("location_id", "live", "system", "record_type", "key", "kind", "class")
 
 
@@ -147,15 +144,11 @@ def _found(rows: list[dict[str, Any]]) -> str:
 
 
 def _money(rows: list[dict[str, Any]]) -> str:
-    others = sorted({row["record_type"] for row in rows} - set(_MONEY_ORDER))
-    for record_type in (*_MONEY_ORDER, *others):
-        sums: Counter[str] = Counter()
-        for row in rows:
-            if row["record_type"] == record_type and row["amount_minor"] and row["currency"]:
-                sums[row["currency"]] += row["amount_minor"]
-        if sums:
-            return show.money(dict(sums))
-    return ""
+    sums: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row["amount_minor"] and row["currency"]:
+            sums.setdefault(row["record_type"], Counter())[row["currency"]] += row["amount_minor"]
+    return show.money(published.each_sale_once(sums))
 
 
 def _against_key(rows: list[dict[str, Any]], key: list[dict[str, Any]]) -> str:

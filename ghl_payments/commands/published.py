@@ -6,6 +6,8 @@ Each function returns plain data for `--json`; how it is shown belongs to `cli.p
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,22 +65,41 @@ def changes(con: duckdb.DuckDBPyConnection, *, state: str | None = None) -> list
     return _plain(rows, "fields", "diff_ids")
 
 
+_MONEY_ORDER = ("sales_order", "order", "invoice", "invoice_payment", "transaction")
+
+
+def each_sale_once(sums: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Money by currency out of money by record type and currency.
+
+    The same sale stands behind an order, its invoice and its payment, so that its money is taken from one of these
+    only: from the first of them that has any.
+    """
+    for record_type in (*_MONEY_ORDER, *sorted(set(sums) - set(_MONEY_ORDER))):
+        found = {currency: minor for currency, minor in sums.get(record_type, {}).items() if minor}
+        if found:
+            return found
+    return {}
+
+
 def diff_summary(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Open diffs: how many, and by system and kind with money by currency."""
+    """Open diffs: how many, and by system and kind with money by currency, each sale once."""
     rows = dicts(
         con,
-        "select system, kind, currency, count(*) as n, sum(amount_minor)::bigint as minor "
-        "from reconciliation.diffs where state = 'open' group by all order by system, kind, currency",
+        "select system, kind, record_type, currency, count(*) as n, sum(amount_minor)::bigint as minor "
+        "from reconciliation.diffs where state = 'open' group by all order by system, kind, record_type, currency",
     )
-    by: dict[tuple[str, str], dict[str, Any]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    sums: dict[tuple[str, str], dict[str, dict[str, int]]] = {}
     for row in rows:
-        entry = by.setdefault(
-            (row["system"], row["kind"]), {"system": row["system"], "kind": row["kind"], "count": 0, "amount_minor": {}}
-        )
-        entry["count"] += row["n"]
+        what = row["system"], row["kind"]
+        counts[what] += row["n"]
         if row["currency"] is not None and row["minor"] is not None:
-            entry["amount_minor"][row["currency"]] = row["minor"]
-    return {"open": sum(entry["count"] for entry in by.values()), "by": list(by.values())}
+            sums.setdefault(what, {}).setdefault(row["record_type"], {})[row["currency"]] = row["minor"]
+    by = [
+        {"system": what[0], "kind": what[1], "count": count, "amount_minor": each_sale_once(sums.get(what, {}))}
+        for what, count in counts.items()
+    ]
+    return {"open": counts.total(), "by": by}
 
 
 def open_pushable(con: duckdb.DuckDBPyConnection) -> int:

@@ -38,7 +38,8 @@ def diff_lines(summary: dict[str, Any]) -> str:
         [item["system"], item["kind"], item["count"], money(item["amount_minor"]), KIND_BY_NAME[item["kind"]].meaning]
         for item in summary["by"]
     ]
-    return table(rows, ["system", "difference", "open", "money", "meaning"]) if rows else "No open differences."
+    heads = ["system", "difference", "open", "money (each sale once)", "meaning"]
+    return table(rows, heads) if rows else "No open differences."
 
 
 def run_report(report: dict[str, Any]) -> str:

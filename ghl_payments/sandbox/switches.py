@@ -6,7 +6,7 @@ Add a switch when a vendor may behave in two ways and a client has to survive bo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -20,6 +20,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     `ghl_fulfillment_touches` is what a fulfillment changes in its order; `status` changes `updatedAt` as well.
     `ghl_recorded_payment_shows`: whether a payment made elsewhere shows its notes (`meta` in its detail only), its mode
     alone, or neither. `ghl_record_payment`: `not_found` answers 404 for orders that are there, as was reported.
+    `ghl_cash_recorded` changes the answer key only: what follows in other systems where cash is recorded in GHL.
     `ghl_refresh_grace_seconds`: for so long a used refresh token gives the same new pair again.
     """
 
@@ -34,6 +35,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     ghl_over_fulfillment: Literal["refused", "accepted"] = "refused"
     ghl_write_status: Literal[200, 201] = 200
     ghl_recorded_payment_shows: Literal["notes", "mode", "nothing"] = "notes"
+    ghl_cash_recorded: bool = False
     ghl_record_payment: Literal["works", "not_found"] = "works"
     ghl_refresh_grace_seconds: float = 0.0
 
@@ -71,7 +73,7 @@ class SwitchBoard:
             try:
                 merged.append(msgspec.convert(msgspec.to_builtins(part) | own, type(part)))
             except msgspec.ValidationError as error:
-                raise SwitchError(str(error)) from None
+                raise SwitchError(f"{error}{_permitted(type(part), own)}") from None
         for part, new in zip(self._structs, merged, strict=True):
             for name in part.__struct_fields__:
                 setattr(part, name, getattr(new, name))
@@ -79,6 +81,19 @@ class SwitchBoard:
     def reset(self) -> None:
         """Back to the switches of the start."""
         self.update(self._start)
+
+
+def _permitted(part: type[msgspec.Struct], values: Mapping[str, Any]) -> str:
+    """What the given switches may be, where that is a list of values and the one given is not in it."""
+    kinds = get_type_hints(part)
+    choices = {name: (True, False) if kinds[name] is bool else get_args(kinds[name]) for name in values
+               if kinds[name] is bool or get_origin(kinds[name]) is Literal}  # fmt: skip
+    wrong = [name for name, permitted in choices.items() if values[name] not in permitted]
+    return "".join(f"; {name} is one of {', '.join(map(_shown, choices[name]))}" for name in wrong)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def read_switch(text: str) -> tuple[str, Any]:

@@ -92,7 +92,13 @@ def test_a_sandbox_keeps_the_switches_it_was_started_with_over_a_reset(sandbox: 
     assert running.control("GET", "/switches")["ghl_not_found"] == 400
 
 
-@pytest.mark.parametrize(("words", "said"), [("toy_size", "NAME=VALUE"), ("toy_size=1", "ghl_not_found")])
+@pytest.mark.parametrize(("words", "said"), [
+    ("toy_size", "NAME=VALUE"),
+    ("toy_size=1", "ghl_not_found"),
+    ("ghl_date_filter=exakt", "ghl_date_filter is one of exact, date_only_exclusive, wider, narrower"),
+    ("ghl_not_found=500", "ghl_not_found is one of 404, 400"),
+    ("halo_bare_arrays=maybe", "halo_bare_arrays is one of true, false"),
+])  # fmt: skip
 def test_a_wrong_switch_on_the_command_line_is_one_line_that_says_what_there_is(words: str, said: str) -> None:
     result = CliRunner().invoke(main, ["sandbox", "--port", "0", "--orders", "0", "--switch", words])
     assert result.exit_code == 2
