@@ -134,7 +134,6 @@ class RunningReceiver:
     @property
     def output(self) -> str:
         """Both streams so far."""
-        self._out.flush()
         return getattr(self, "printed", "") + Path(self._out.name).read_text(encoding="utf-8")
 
     def post(self, body: bytes, headers: dict[str, str] | None = None, path: str = "/webhooks/ghl") -> httpx.Response:
