@@ -64,6 +64,9 @@ class Stores:
             for name, module in modules.items()
         }
         self.webhooks = WebhookSender()
+        for vendor in self.vendors.values():
+            if announce := getattr(vendor, "announce_to", None):
+                announce(self.webhooks)
         ghl = self.vendors["ghl"]
         assert isinstance(ghl, GhlSandbox)
         self._events = GhlEvents(ghl, identity, clock, self.webhooks)

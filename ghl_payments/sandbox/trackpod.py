@@ -6,14 +6,12 @@ addresses, labels and XML are not served.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
-import msgspec
-
-from ghl_payments.sandbox.codec import Doc, decode
+from ghl_payments.sandbox.codec import Doc
 from ghl_payments.sandbox.journal import History
 from ghl_payments.sandbox.limits import SlidingWindow
 from ghl_payments.sandbox.trackpod_data import (
@@ -24,15 +22,24 @@ from ghl_payments.sandbox.trackpod_data import (
     key_of,
     load_trackpod,
     made_id,
-    naive,
     shown,
+    told_of,
 )
 from ghl_payments.sandbox.trackpod_orders import MAX_BULK, OrderDesk, refused, said, stamp_of
 from ghl_payments.sandbox.trackpod_people import People
-from ghl_payments.sandbox.trackpod_routes import Route, find_route, not_here
+from ghl_payments.sandbox.trackpod_routes import (
+    Route,
+    admission,
+    body_of,
+    find_route,
+    moment_of,
+    not_here,
+    object_of,
+)
 from ghl_payments.sandbox.trackpod_switches import TrackpodSwitches
 from ghl_payments.sandbox.trackpod_work import IN_PROGRESS, REASONS, is_processed
 from ghl_payments.sandbox.vendor import EffectSink, Setting
+from ghl_payments.sandbox.webhooks import WebhookSender
 from ghl_payments.sandbox.wire import Admission, Answer, Refused, Request, bare_answer, header_list, json_answer
 
 NEWEST = 25
@@ -54,6 +61,11 @@ class TrackpodSandbox:
         self._window = SlidingWindow(setting.rate)
         self._history = History()
         self._effect: EffectSink | None = None
+        self._sender: WebhookSender | None = None
+
+    def announce_to(self, sender: WebhookSender) -> None:
+        """Tell what happens to orders to whoever subscribed; nothing proves such a message."""
+        self._sender = sender
 
     def load(self, part: Doc) -> TrackpodData:
         """This system's part of a state; its documents are used up."""
@@ -79,21 +91,7 @@ class TrackpodSandbox:
 
     def admit(self, request: Request) -> Admission:
         """Count a request on arrival; every answer tells what is left of the minute."""
-        admitted = self._window.admit()
-        wait = self._window.wait()
-        # The stamp is compared with the Date header, which is real.
-        reset = datetime.now(UTC) + timedelta(seconds=self._setting.rate.seconds if admitted else wait)
-        told = header_list(
-            [
-                ("X-Rate-Limit-Limit", f"{self._setting.rate.seconds // 60}m"),
-                ("X-Rate-Limit-Remaining", self._window.left()),
-                ("X-Rate-Limit-Reset", f"{naive(reset)}Z"),
-            ]
-        )
-        if admitted:
-            return Admission(told)
-        told += header_list([("Retry-After", max(1, math.ceil(wait)))])
-        return Admission(told, Answer(429, b"Too many requests", b"text/plain; charset=utf-8"))
+        return admission(self._window, self._setting.rate)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
@@ -109,7 +107,15 @@ class TrackpodSandbox:
 
     def control(self, action: str, body: Doc) -> Any:
         """What people do, by hand: see `People`; KeyError names an action that nobody can do."""
-        return People(self.data, self._history, self._setting.clock, self._switches).act(action, body)
+        return self._people().act(action, body)
+
+    def _people(self) -> People:
+        return People(self.data, self._history, self._setting.clock, self._switches, self._announce)
+
+    def _announce(self, event: str, doc: Doc) -> None:
+        if self._sender is not None:
+            body = told_of(event, doc)
+            self._sender.send(self.name, event, f"sha256:{sha256(body).hexdigest()}", body)
 
     def _check_key(self, request: Request) -> None:
         allowed = self._switches.trackpod_key_methods
@@ -126,7 +132,7 @@ class TrackpodSandbox:
         return json_answer(200, lists)
 
     def _create(self, request: Request, route: Route) -> Answer:
-        body = _object(request)
+        body = object_of(request)
         doc = self._add(request, body)
         answer = said(201, "Created", "Order was created")
         if doc["Id"]:
@@ -140,10 +146,11 @@ class TrackpodSandbox:
         doc |= {SEQUENCE: sequence, CHANGED: None}
         self._history.write(self.data.orders, doc["TrackId"], doc)
         self._report(request, doc, body)
+        self._announce("OrderCreated", doc)
         return doc
 
     def _bulk(self, request: Request, route: Route) -> Answer:
-        rows = _body(request)
+        rows = body_of(request)
         if not isinstance(rows, list) or not rows or len(rows) > MAX_BULK:
             raise refused(400, "Bad Request", f"1 to {MAX_BULK} orders are taken")
         results = []
@@ -159,13 +166,13 @@ class TrackpodSandbox:
         return json_answer(200, results)
 
     def _update(self, request: Request, route: Route) -> Answer:
-        body = _object(request)
+        body = object_of(request)
         doc = self._named(body)
         forced = request.query.get("forceUpdate", "").casefold() == "true"
         return self._change(request, doc, body, forced=forced)
 
     def _update_one(self, request: Request, route: Route) -> Answer:
-        return self._change(request, self._found(route), _object(request), forced=False)
+        return self._change(request, self._found(route), object_of(request), forced=False)
 
     def _change(self, request: Request, doc: Doc, body: Doc, *, forced: bool) -> Answer:
         begun = doc["StatusId"] == IN_PROGRESS and self._switches.trackpod_in_progress == "processed"
@@ -174,6 +181,7 @@ class TrackpodSandbox:
         new = self._desk().changed(doc, body) | {"ChangeDate": stamp_of(self._setting.clock.stamp())}
         self._history.write(self.data.orders, doc["TrackId"], new)
         self._report(request, new, body)
+        self._announce("OrderUpdated", new)
         return said(202, "Accepted", "Order was updated")
 
     def _read(self, request: Request, route: Route) -> Answer:
@@ -184,22 +192,23 @@ class TrackpodSandbox:
         if doc["StatusId"]:
             raise refused(400, "Bad Request", "Order already has delivery status")
         stamp = stamp_of(self._setting.clock.stamp())
-        self.data.remove(self._history, doc, "Web API", stamp)
+        gone = self.data.remove(self._history, doc, "Web API", stamp)
         self._report(request, doc, None)
+        self._announce("OrderDeleted", gone)
         return said(200, "OK", "Order was deleted")
 
     def _complete(self, request: Request, route: Route) -> Answer:
-        doc, body = self._found(route, gone=404), _object(request)
+        doc, body = self._found(route, gone=404), object_of(request)
         self._work(request, doc, body, "complete")
         return bare_answer(200)
 
     def _reject(self, request: Request, route: Route) -> Answer:
-        doc, body = self._found(route, gone=404), _object(request)
+        doc, body = self._found(route, gone=404), object_of(request)
         self._work(request, doc, body, "turned_back")
         return bare_answer(200)
 
     def _work(self, request: Request, doc: Doc, body: Doc, act: str) -> None:
-        people = People(self.data, self._history, self._setting.clock, self._switches)
+        people = self._people()
         try:
             new = people.complete(doc, body) if act == "complete" else people.turned_back(doc, body)
         except ValueError as error:
@@ -213,23 +222,23 @@ class TrackpodSandbox:
         return self._listed(request, docs[:NEWEST])
 
     def _of_day(self, request: Request, route: Route) -> Answer:
-        day = f"{_moment(route.key):%Y-%m-%d}"
+        day = f"{moment_of(route.key):%Y-%m-%d}"
         return self._listed(request, [doc for doc in self.data.in_order() if day_of(doc["Date"]) == day])
 
     def _of_route_day(self, request: Request, route: Route) -> Answer:
-        day = f"{_moment(route.key):%Y-%m-%d}"
+        day = f"{moment_of(route.key):%Y-%m-%d}"
         return self._listed(request, [doc for doc in self.data.in_order() if day_of(doc["RouteDate"]) == day])
 
     def _of_route(self, request: Request, route: Route) -> Answer:
         return self._listed(request, [doc for doc in self.data.in_order() if doc["RouteNumber"] == route.key])
 
     def _since(self, request: Request, route: Route) -> Answer:
-        since, oldest = _moment(route.key), self._setting.clock.now - OLDEST_CURSOR
+        since, oldest = moment_of(route.key), self._setting.clock.now - OLDEST_CURSOR
         if since < oldest:
             if self._switches.trackpod_old_cursor == "refused":
                 raise refused(400, "Bad Request", "The time may be no older than a day (UTC)")
             since = oldest
-        changed = [doc for doc in self.data.in_order() if doc[CHANGED] and _moment(doc[CHANGED]) >= since]
+        changed = [doc for doc in self.data.in_order() if doc[CHANGED] and moment_of(doc[CHANGED]) >= since]
         return self._listed(request, changed)
 
     def _listed(self, request: Request, docs: Iterable[Doc]) -> Answer:
@@ -271,26 +280,3 @@ class TrackpodSandbox:
 def _removed(doc: Doc) -> Refused:
     body = {"Order": doc, "Status": 410, "Title": "Gone", "Detail": "Order was permanently removed"}
     return Refused(json_answer(410, body))
-
-
-def _moment(text: str) -> datetime:
-    """A date or a time of a path, UTC; a blank stands for the T as well."""
-    try:
-        at = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise refused(400, "Bad Request", f"{text!r} is not a date") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _body(request: Request) -> Any:
-    try:
-        return decode(request.body)
-    except msgspec.DecodeError:
-        raise refused(400, "Bad Request", "The body is not JSON") from None
-
-
-def _object(request: Request) -> Doc:
-    value = _body(request)
-    if not isinstance(value, dict):
-        raise refused(400, "Bad Request", "The body is not an object")
-    return value

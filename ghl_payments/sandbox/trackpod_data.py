@@ -130,11 +130,12 @@ class TrackpodData:
         """All orders, the oldest first."""
         return sorted(self.orders, key=lambda doc: int(doc[SEQUENCE]))
 
-    def remove(self, history: History, doc: Doc, by: str, at: str) -> None:
-        """Take an order out for good; its number and id answer 410 from now on."""
+    def remove(self, history: History, doc: Doc, by: str, at: str) -> Doc:
+        """Take an order out for good; its number and id answer 410 from now on, with what is returned."""
         gone = {name: doc.get(name) for name in REMOVED_FIELDS} | {"DeletedBy": by, "DeletedDate": at}
         history.write(self.orders, doc["TrackId"], None)
         history.write(self.removed, max(self.removed.docs, default=0) + 1, gone)
+        return gone
 
     def dump(self) -> bytes:
         """The `trackpod` part of the sandbox state, encoded."""
@@ -173,6 +174,12 @@ def shown(doc: Doc) -> Doc:
     return {
         name: value for name, value in doc.items() if name[0] != "_" and (value is not None or name not in _LEFT_OUT)
     }
+
+
+def told_of(event: str, doc: Doc) -> bytes:
+    """The body of a webhook; a removed order is told of with what is left of it."""
+    at = doc.get("ChangeDate") or doc.get("DeletedDate")
+    return encode({"Metadata": {"Event": event, "Date": f"{at}Z"}, "Data": shown(doc)})
 
 
 def made_id(*parts: Any) -> str:

@@ -39,11 +39,19 @@ from ghl_payments.sandbox.trackpod_work import (
 class People:
     """Acts on single orders; every act is a change that reset takes back, and none is an effect of a client."""
 
-    def __init__(self, data: TrackpodData, history: History, clock: SandboxClock, switches: TrackpodSwitches) -> None:
+    def __init__(
+        self,
+        data: TrackpodData,
+        history: History,
+        clock: SandboxClock,
+        switches: TrackpodSwitches,
+        announce: Callable[[str, Doc], None],
+    ) -> None:
         self._data = data
         self._history = history
         self._clock = clock
         self._switches = switches
+        self._announce = announce
 
     def act(self, action: str, body: Doc) -> Doc:
         """Do one act by name; ValueError says what is wrong with it, or which acts there are."""
@@ -112,7 +120,8 @@ class People:
         return self._put(rescheduled(doc, self._clock.now, unscheduled))
 
     def _remove(self, doc: Doc, body: Doc) -> Doc:
-        self._data.remove(self._history, doc, body.get("by", "dispatcher"), self._stamp())
+        gone = self._data.remove(self._history, doc, body.get("by", "dispatcher"), self._stamp())
+        self._announce("OrderDeleted", gone)
         return doc
 
     def _meant(self, body: Doc) -> Doc:
@@ -129,6 +138,8 @@ class People:
         stamp = self._stamp()
         new = doc | {"ChangeDate": stamp} | ({CHANGED: f"{stamp}Z"} if status else {})
         self._history.write(self._data.orders, doc["TrackId"], new)
+        # What a change of status is called is not published.
+        self._announce("OrderUpdated", new)
         return new
 
     def _stamp(self) -> str:

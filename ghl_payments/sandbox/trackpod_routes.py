@@ -1,16 +1,24 @@
-"""The paths and methods that the sandboxed Track-POD serves, found in any case of letters.
+"""Requests as the sandboxed Track-POD takes them: counted in two windows, routed in any case of letters, read.
 
 Add a path here and its answer to `trackpod` under the same name.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
+
+from ghl_payments.sandbox.codec import Doc, decode
+from ghl_payments.sandbox.limits import Rate, SlidingWindow
+from ghl_payments.sandbox.trackpod_data import naive
 from ghl_payments.sandbox.trackpod_orders import refused
-from ghl_payments.sandbox.wire import Answer, Refused, Request, header_list
+from ghl_payments.sandbox.wire import Admission, Answer, Refused, Request, header_list
 
 _ANY_KEY = r"/order/(?P<kind>number|id|trackid)/(?P<key>[^/]+)"
 _NAMED_KEY = r"/order/(?P<kind>number|id)/(?P<key>[^/]+)"
@@ -81,3 +89,47 @@ def _is_uuid(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def admission(window: SlidingWindow, rate: Rate) -> Admission:
+    """Count one request; every answer tells what is left of the minute."""
+    admitted = window.admit()
+    wait = window.wait()
+    # The stamp is compared with the Date header, which is real.
+    reset = datetime.now(UTC) + timedelta(seconds=rate.seconds if admitted else wait)
+    told = header_list(
+        [
+            ("X-Rate-Limit-Limit", f"{rate.seconds // 60}m"),
+            ("X-Rate-Limit-Remaining", window.left()),
+            ("X-Rate-Limit-Reset", f"{naive(reset)}Z"),
+        ]
+    )
+    if admitted:
+        return Admission(told)
+    told += header_list([("Retry-After", max(1, math.ceil(wait)))])
+    return Admission(told, Answer(429, b"Too many requests", b"text/plain; charset=utf-8"))
+
+
+def moment_of(text: str) -> datetime:
+    """A date or a time of a path, UTC; a blank stands for the T as well. Refused (400) for anything else."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise refused(400, "Bad Request", f"{text!r} is not a date") from None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def body_of(request: Request) -> Any:
+    """The body of a request. Refused (400) for what is no JSON."""
+    try:
+        return decode(request.body)
+    except msgspec.DecodeError:
+        raise refused(400, "Bad Request", "The body is not JSON") from None
+
+
+def object_of(request: Request) -> Doc:
+    """The body of a request that must be an object."""
+    value = body_of(request)
+    if not isinstance(value, dict):
+        raise refused(400, "Bad Request", "The body is not an object")
+    return value

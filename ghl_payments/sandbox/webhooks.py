@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 TRIES = 13
 """The first one, and the twelve retries that GHL's guide speaks of."""
 
+_TRIES_OF = {"trackpod": 6}
+"""Systems that give up sooner: Track-POD retries five times."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE, _ANSWER_SECONDS = 0.05, 2.0, 10.0
 _GATHERING_SECONDS = 0.1
 
@@ -146,7 +149,7 @@ class WebhookSender:
     async def _deliver(self, target: Subscription, row: Sent, body: bytes, headers: dict[str, str]) -> None:
         await asyncio.sleep(target.seconds)
         pause = _FIRST_PAUSE
-        while row.tries < TRIES:
+        while row.tries < _TRIES_OF.get(row.system, TRIES):
             row.tries += 1
             row.status = await asyncio.to_thread(_post, target.url, body, headers)
             if 200 <= row.status < 300:
