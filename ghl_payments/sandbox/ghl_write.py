@@ -86,11 +86,12 @@ class GhlWriter:
         amount = body.get("amount", _as_json(due))
         is_whole = Decimal(str(amount)) >= due or not body.get("isPartialPayment", False)
         transactions = self._place.streams["transactions"]
+        _, low, high = transactions.select({"entityId": order.id}, None, None)
         names = ("altId", "altType", "contactId", "contactSnapshot", "currency", "liveMode", "markAsTest")
         made = (
             {name: doc[name] for name in names if name in doc}
             | {
-                "_id": self._new_id("payment", order.id, len(transactions.all())),
+                "_id": self._new_id("payment", order.id, high - low),
                 "amount": amount,
                 "amountRefunded": 0,
                 "status": "succeeded",
@@ -156,7 +157,12 @@ class GhlWriter:
         self._history.write(stream, order.key, replace(stream.row(doc, self._place.id), key=order.key))
 
     def _new_id(self, *parts: object) -> str:
-        return hashlib.sha256("/".join(map(str, (self._place.id, *parts))).encode()).hexdigest()[:24]
+        return new_id(self._place.id, *parts)
+
+
+def new_id(*parts: object) -> str:
+    """The id that a location gives to what is made: the same for the same location, kind, order and number."""
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:24]
 
 
 def refused(status: int, message: str | list[str]) -> Refused:

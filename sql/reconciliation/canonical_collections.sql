@@ -30,8 +30,9 @@ unreadable as (
 ),
 
 recorded as (
-    select distinct key from actual.records
+    select key, min(currency) as currency from actual.records
     where system = 'ghl' and record_type = 'order_payment' and location_id = $location_id and key is not null
+    group by key
 ),
 
 known as (
@@ -42,17 +43,17 @@ sized as (
     select
         c.*, o.order_id is not null as is_known, o.live as order_live, o.has_detail, o.created_at as order_created_at,
         o.updated_at as order_updated_at, o.currency as order_currency, o.payment_status, lower(o.status) as order_status,
-        o.amount_minor as order_minor, coalesce(c.currency, o.currency) as told_currency, e.exponent,
+        o.amount_minor as order_minor, coalesce(c.currency, o.currency, r.currency) as told_currency, e.exponent,
         amount_state(c.amount_text, e.exponent) as amount_state, to_minor(c.amount_text, e.exponent) as amount_minor,
         o.amount_minor - coalesce(p.paid_minor, 0) as due_minor, p.lowest_currency, p.highest_currency,
         coalesce(p.is_inexact, false) or u.order_id is not null as is_inexact, coalesce(p.is_refunded, false) as is_refunded,
         r.key is not null as is_recorded, k.key is not null as was_recorded
     from collected as c
     left join staging.orders as o on o.location_id = $location_id and o.order_id = c.order_id
-    left join ops.currencies as e on e.code = coalesce(c.currency, o.currency)
+    left join recorded as r on r.key = c.key
+    left join ops.currencies as e on e.code = coalesce(c.currency, o.currency, r.currency)
     left join charged as p on p.order_id = c.order_id
     left join unreadable as u on u.order_id = c.order_id
-    left join recorded as r on r.key = c.key
     left join known as k on k.key = c.key
 ),
 

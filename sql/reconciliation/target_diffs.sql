@@ -12,30 +12,10 @@ from actual.records
 where connection = $connection and location_id = $location_id and key is not null
 group by record_type, key;
 
--- GHL records that a payment which we recorded ourselves made or changed, and no one since: they need no waiting.
-create or replace temp table own_payments as
-with paid as (
-    select split_part(c.native_id, '/', 1) as order_id, t.transaction_id, t.created_at + interval 1 minute as until
-    from outbox.changes as c
-    inner join staging.transactions as t
-        on t.location_id = c.location_id and t.transaction_id = split_part(c.native_id, '/', 2)
-    where c.location_id = $location_id and c.system = 'ghl' and c.record_type = 'order_payment' and c.state = 'verified'
-)
-
-select key, max(until) as until
-from (
-    select 'ghl:txn:' || transaction_id as key, until from paid
-    union all
-    select 'ghl:order:' || order_id, until from paid
-)
-group by key;
-
 create or replace temp table target_wanted as
 -- Keys may stand in another list than their record (cross-references), so a list counts only if all of them do.
 select
-    d.* replace (
-        case when d.source_updated_at <= p.until then timestamp '1970-01-01' else d.source_updated_at end as source_updated_at
-    ),
+    d.*,
     s.record_type is not null and (
         select bool_and(r.complete) from actual.reads as r where r.connection = $connection
     ) as read_complete,
@@ -45,7 +25,6 @@ select
 from reconciliation.desired as d
 left join raw.refreshed as g on g.location_id = d.location_id and g.key = d.key
 left join actual.reads as s on s.connection = d.connection and s.record_type = d.record_type
-left join own_payments as p on p.key = d.key
 where d.connection = $connection and d.location_id = $location_id;
 
 -- What GHL itself says of a key that stands in the target: quarantined, test, there but not wanted, or gone (404).

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from ghl_payments.connections import Connection
 from ghl_payments.connectors.ghl.connect import connect_ghl
 from ghl_payments.connectors.ghl.extract import Extraction, extract_details, extract_list, extract_named_details
+from ghl_payments.connectors.ghl.refresh import refresh_records
 from ghl_payments.connectors.readback import ReadBack, ask_for_removed
 from ghl_payments.connectors.registry import (
     TargetSystem,
@@ -80,17 +81,16 @@ def read_ghl_again(turn: Turn, connections: Sequence[str], since: datetime) -> N
     """
     with turn.warehouse.open() as con:
         rows = con.execute(
-            "select distinct o.order_id, date_trunc('month', o.created_at)::date, "
-            "case when c.record_type = 'order_payment' then nullif(split_part(c.native_id, '/', 2), '') end "
+            "select o.order_id, date_trunc('month', o.created_at)::date, bool_or(c.record_type = 'order_payment') "
             "from outbox.changes as c "
             "inner join staging.orders as o on o.location_id = c.location_id "
             "and o.order_id = split_part(c.native_id, '/', 1) "
             "where list_contains(?, c.connection) and c.location_id = ? and exists (select 1 from outbox.attempts as a "
-            "where a.change_id = c.change_id and a.attempted_at >= ?)",
+            "where a.change_id = c.change_id and a.attempted_at >= ?) group by all order by all",
             [list(connections), turn.location.id, naive(since)],
         ).fetchall()
-    payments = [row[2] for row in rows if row[2] is not None]
-    asyncio.run(_read_orders(turn, sorted({row[0] for row in rows}), sorted({row[1] for row in rows}), payments))
+    sent = {order_id: month for order_id, month, is_paid in rows if not is_paid}
+    asyncio.run(_read_orders(turn, list(sent), sorted(set(sent.values())), [row[0] for row in rows if row[2]]))
     stage_again(turn)
 
 
@@ -137,12 +137,12 @@ async def _fetch_named(turn: Turn, needed: dict[str, list[str]]) -> int:
         await extraction.client.aclose()
 
 
-async def _read_orders(
-    turn: Turn, order_ids: Sequence[str], months: Sequence[date], transaction_ids: Sequence[str]
-) -> None:
+async def _read_orders(turn: Turn, order_ids: Sequence[str], months: Sequence[date], paid: Sequence[str]) -> None:
+    """Orders of these months whose fulfillments changed, and those that were `paid`, with their charges."""
     extraction = _extraction(turn)
     try:
-        await extract_named_details(extraction, "transaction_details", transaction_ids)
+        if paid:
+            await refresh_records(extraction, paid, [])
         if order_ids:
             await extract_list(extraction, "orders", months=list(months))
             await extract_named_details(extraction, "fulfillments", order_ids)
