@@ -16,6 +16,7 @@ import pytest
 
 from ghl_payments.commands.realtime import Ticked, tick
 from ghl_payments.domain.inbox import InboxEvent, RecordRef, encode, file_name
+from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments_tests.flow.conftest import LoopFactory
 from ghl_payments_tests.flow.loop import Loop, one_effect_each
 from ghl_payments_tests.flow.shop import books, shop
@@ -111,3 +112,113 @@ def test_a_new_order_is_written_and_verified_without_a_sweep(desk: Desk) -> None
     lists = {path for system, path, query in asked if system == "halo" and "page_no" in query}
     assert not {"/api/SalesOrder", "/api/Invoice", "/api/InvoicePayment", "/api/Client", "/api/Users"} & lists
     assert seconds < 30
+
+
+def certificates(desk: Desk) -> list[Any]:
+    """Everything that says how completely something was read, and what is taken for gone."""
+    return [
+        desk.loop.sql("from raw.slices order by all"),
+        desk.loop.sql("from raw.sweeps order by all"),
+        desk.loop.sql("from actual.reads order by all"),
+        desk.loop.sql("select id from raw.orders where absent_at is not null"),
+        desk.loop.sql("select record_type, native_id from actual.documents where absent_confirmed or not present"),
+    ]
+
+
+def test_copies_disorder_and_replays_change_nothing_and_touch_no_certificate(desk: Desk) -> None:
+    created = desk.happen("create", order_id="order1")
+    happened = [
+        created,
+        desk.happen("refund", order_id=created["order_id"]),
+        desk.happen("announce", order_id="order2"),
+    ]
+    before = certificates(desk)
+    desk.receive(*reversed(happened), times=3)
+    start = desk.cursor
+    assert len(desk.tick().runs) == 1
+    one_effect_each(desk.loop)
+    wrote, state = desk.loop.sandbox.effects(), books(desk.loop.sandbox.state())
+    assert wrote
+    assert certificates(desk) == before
+
+    desk.cursor = start
+    replayed = desk.tick()
+    assert (replayed.runs, len(replayed.repeated)) == ({}, 1)
+    desk.receive(*happened)
+    late = desk.tick()
+    assert (late.runs, len(late.repeated)) == ({}, 1)
+    assert desk.instance.get_runs_count() == 1
+    desk.receive(happened[1])
+    assert len(desk.tick().runs) == 1
+    assert desk.loop.sandbox.effects() == wrote
+    assert books(desk.loop.sandbox.state()) == state
+    (copies,) = desk.loop.sql("select sum(copies)::int as n, count(*) as events from raw.webhook_events")
+    assert copies == {"n": 13, "events": 3}
+
+
+def test_what_cannot_be_read_again_is_kept_and_counted_and_stops_nothing(desk: Desk) -> None:
+    """An unknown location, an unknown type, a contact, a bad line, an order that GHL does not have, and a good one."""
+    good = desk.happen("create", order_id="order1")
+    lost = good | {"order_id": "0" * 24, "delivery_id": "lost"}
+    foreign = good | {"location_id": "elsewhere", "delivery_id": "foreign"}
+    new = event_of(good, delivery_id="new", event="BrandNewEvent", records=())
+    contact = event_of(good, delivery_id="contact", event="ContactUpdate", records=(RecordRef("contact", "contact1"),))
+    desk.receive(foreign)
+    desk.write(encode(new), b"garbage\n", encode(contact))
+    ticked = desk.tick()
+    assert not ticked.runs
+    assert ticked.reason is not None
+    for told in ("1 x unknown location", "nothing to read for BrandNewEvent", "nothing to read for ContactUpdate"):
+        assert told in ticked.reason
+    before = certificates(desk)
+    desk.receive(lost, good)
+    assert len(desk.tick().runs) == 1
+    assert certificates(desk) == before
+    events = {row["delivery_id"] for row in desk.loop.sql("select delivery_id from raw.webhook_events")}
+    assert events == {"foreign", "new", "contact", "lost", good["delivery_id"]}
+    assert len(desk.loop.sql("from staging.quarantine where rule = 'not_an_event'")) == 1
+    assert desk.loop.changes(state="verified", key=f"ghl:order:{good['order_id']}")
+    assert desk.loop.diffs(key=f"ghl:order:{lost['order_id']}") == []
+    one_effect_each(desk.loop)
+
+
+def test_an_inbox_larger_than_a_tick_is_read_in_several(desk: Desk) -> None:
+    first, second = (desk.happen("create", order_id=f"order{n}") for n in (1, 2))
+    desk.receive(first, second)
+    size = len(encode(event_of(first)))
+    ran = [len(desk.tick(max_bytes=size + 10).runs) for _ in range(3)]
+    assert ran == [1, 1, 0]
+    for done in (first, second):
+        assert desk.loop.changes(state="verified", key=f"ghl:order:{done['order_id']}", record_type="invoice")
+    one_effect_each(desk.loop)
+
+
+def test_a_target_that_was_read_too_long_ago_is_read_before_anything_is_written(desk: Desk) -> None:
+    with Warehouse(Path(desk.loop.env["GHL_PAYMENTS_WAREHOUSE"]), 10).open() as con:
+        con.execute("update actual.reads set read_at = read_at - interval 13 hours")
+    done = desk.happen("create", order_id="order1")
+    desk.receive(done)
+    before = len(requests(desk))
+    desk.tick()
+    assert "/api/SalesOrder" in {path for system, path, query in requests(desk)[before:] if "page_no" in query}
+    assert desk.loop.changes(state="verified", key=f"ghl:order:{done['order_id']}", record_type="invoice")
+    one_effect_each(desk.loop)
+
+
+def test_a_hint_of_a_target_has_its_record_read_again_and_repaired(desk: Desk) -> None:
+    """Somebody changes an order in Halo and its hook tells so: nothing of it is believed, the record is asked for."""
+    state = desk.loop.sandbox.state()
+    place = desk.loop.locations[0]
+    held = next(doc for doc in state["halo"]["SalesOrder"] if doc["id"] == 101)
+    next(field for field in held["customfields"] if field["name"] == "CFGHLStatus")["value"] = "by hand"
+    desk.loop.sandbox.put_state(state)
+    hint = InboxEvent(
+        datetime.now(UTC), "halo", "h1", "secret", b"{}", connection="halo",
+        records=(RecordRef("sales_order", "101"), RecordRef("spaceship", "1")),
+    )  # fmt: skip
+    desk.write(encode(hint))
+    before = len(requests(desk))
+    assert list(desk.tick().runs) == [place]
+    assert desk.loop.changes(state="verified", key="ghl:order:order1", record_type="sales_order", operation="update")
+    assert not [system for system, path, query in requests(desk)[before:] if system == "ghl"]
+    one_effect_each(desk.loop)
