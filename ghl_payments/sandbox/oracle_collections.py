@@ -76,7 +76,7 @@ def collected(trackpod_state: Mapping[str, Any], books: Mapping[str, Ledgers]) -
                 Collection(f"trackpod:order:{doc['TrackId']}", key.rpartition(":")[2], str(doc["CODActual"]), None,
                            _local(doc.get("StatusDate")))
                 for doc in docs
-                if doc.get("StatusId") in (DELIVERED, PARTLY) and _is_cash(doc.get("CODActual"))
+                if doc.get("StatusId") in (DELIVERED, PARTLY) and _is_told(doc.get("CODActual"))
             ]  # fmt: skip
         found[location_id].sort(key=lambda collection: (collection.at or _LATE, collection.key))
     return found
@@ -246,9 +246,10 @@ def _number(value: object) -> Decimal | None:
         return None
 
 
-def _is_cash(value: object) -> bool:
+def _is_told(value: object) -> bool:
+    """Whether a driver says that there was cash, be it unreadable."""
     number = _number(value)
-    return number is not None and number.is_finite() and number > 0
+    return bool(str(value or "").strip()) and (number is None or not number.is_finite() or number > 0)
 
 
 def _local(text: object) -> datetime | None:

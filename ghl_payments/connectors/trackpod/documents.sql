@@ -20,7 +20,11 @@ with ours as (
 ),
 
 -- A copy that somebody made may keep the Id and have a Number of its own.
-known as (select distinct location_id, order_id from ours where order_id is not null)
+known as (
+    select location_id, order_id from ours where order_id is not null
+    union
+    select location_id, order_id from staging.orders
+)
 
 select
     n.native_id, n.doc, n.read_at,
@@ -31,7 +35,7 @@ select
     end as key,
     n.location_id,
     -- Once the driver has dealt with an order, Track-POD holds what was and not what should be.
-    (n.doc ->> '$.StatusId') in ('2', '3', '4', '5') as is_settled,
+    coalesce((n.doc ->> '$.StatusId') in ('2', '3', '4', '5'), false) as is_settled,
     (n.doc ->> '$.StatusId') as status_id, blank_to_null(n.doc ->> '$.COD') as cod_text,
     timezone('UTC', timezone(coalesce(option('timezone'), 'UTC'), try_cast((n.doc ->> '$.StatusDate') as timestamp)))
         as status_at,
@@ -147,11 +151,13 @@ select
 from brought as b
 left join held as h on h.native_id = b.native_id;
 
+-- Cash that the driver took, in the currency that drivers collect if a person said so, else in the order's. What cannot
+-- be read is told as well, for a person.
 create or replace temp table trackpod_collections as
 select
-    o.location_id, 'trackpod:order:' || o.native_id as collection_key, o.key as order_key,
-    blank_to_null(o.doc ->> '$.CODActual') as amount_text, w.currency, o.status_at as collected_at, 'cash' as mode,
-    o.native_id
-from trackpod_orders as o
-left join staging.orders as w on w.location_id = o.location_id and o.key = 'ghl:order:' || w.order_id
-where o.key is not null and o.status_id in ('3', '4') and plain_decimal(blank_to_null(o.doc ->> '$.CODActual')) > 0;
+    location_id, 'trackpod:order:' || native_id as collection_key, key as order_key,
+    blank_to_null(doc ->> '$.CODActual') as amount_text, option('currency') as currency, status_at as collected_at,
+    'cash' as mode, native_id
+from trackpod_orders
+where key is not null and status_id in ('3', '4') and blank_to_null(doc ->> '$.CODActual') is not null
+    and coalesce(plain_decimal(blank_to_null(doc ->> '$.CODActual')) > 0, true);
