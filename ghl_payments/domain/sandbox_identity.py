@@ -117,6 +117,7 @@ def sandbox_targets(who: SandboxIdentity) -> dict[str, SandboxTarget]:
             300,
             {"delivery_tracking_field": "CFDeliveryTracking", "delivery_carrier_field": "CFDeliveryCarrier"},
         ),
+        "rankr": rankr_target(who),
         "trackpod": SandboxTarget(
             {"api_key": ("TRACKPOD_API_KEY", who.secret("trackpod", "api-key"))},
             40_000,

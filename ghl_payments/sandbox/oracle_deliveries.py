@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ghl_payments.sandbox.ghl_write import new_id
 from ghl_payments.sandbox.oracle_ghl import Document, Ledgers, read_location
 from ghl_payments.sandbox.oracle_parcels import (
     CARRIER_FIELD,
@@ -70,14 +71,15 @@ def _given(location: Document, new: Sequence[tuple[Delivery, Units]], now: datet
     """The location with these parcels sent."""
     orders = {order["_id"]: order for order in location["orders"]} if new else {}
     fulfillments = dict(location.get("fulfillments") or {})
-    for place, (delivery, share) in enumerate(new):
+    for delivery, share in new:
+        earlier = fulfillments.get(delivery.order_id, [])
         prices = {
             line["price"]["_id"]: line["price"]
             for line in orders[delivery.order_id]["items"]
             if is_physical(line) and line["price"].get("_id")
         }
         parcel = {
-            "_id": f"given{place}",
+            "_id": new_id(location["id"], "fulfillment", delivery.order_id, len(earlier)),
             "trackings": [{"trackingNumber": delivery.tracking, "shippingCarrier": delivery.carrier or None}],
             "items": [
                 {"_id": price_id, "price": prices[price_id], "qty": int(count) if count == int(count) else count}
@@ -85,7 +87,7 @@ def _given(location: Document, new: Sequence[tuple[Delivery, Units]], now: datet
             ],
             "createdAt": now.isoformat(),
         }
-        fulfillments[delivery.order_id] = [*fulfillments.get(delivery.order_id, []), parcel]
+        fulfillments[delivery.order_id] = [*earlier, parcel]
     return {**location, "fulfillments": fulfillments}
 
 

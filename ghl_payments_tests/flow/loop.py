@@ -42,7 +42,7 @@ class Loop:
     def __init__(self, sandbox: RunningSandbox, folder: Path) -> None:
         self.sandbox = sandbox
         self.folder = folder
-        foreign = ("GHL_", "HALO_", "ACT_", "ACTIVETRAIL_", "TRACKPOD_", "DAGSTER_")
+        foreign = ("GHL_", "HALO_", "ACT_", "ACTIVETRAIL_", "TRACKPOD_", "RANKR_", "DAGSTER_")
         own = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
         self.env = own | sandbox.env | {"PYTHONPATH": str(ROOT)}
 
@@ -66,18 +66,25 @@ class Loop:
     def answer_key(self) -> list[Row]:
         """The sandbox's rows about the locations and systems at hand; GHL is always judged against itself."""
         systems, locations = set(self.targets), set(self.locations)
-        back = ("fulfillment", "provider")
+        back = ("fulfillment", "provider", "order_payment")
         key = self.sandbox.answer_key()
         # A delivery is given to GHL only where both are at hand, and only then something else follows from it.
-        lost = {
-            order for delivery, order in self._delivered(key) if not {"ghl", delivery.partition(":")[0]} <= systems
-        }
+        lost = {order for delivery, order in self._delivered(key) if not {"ghl", delivery.partition(":")[0]} <= systems}
         return [
             row
             for row in key
             if row["location_id"] in locations
             and (row["system"] in systems or (row["system"] == "ghl" and row["record_type"] not in back))
-            and (row["record_type"] != "fulfillment" or row["key"].partition(":")[0] in systems)
+            and (
+                row["system"] != "ghl"
+                or row["record_type"] not in ("fulfillment", "order_payment")
+                or row["key"].partition(":")[0] in systems
+            )
+            # A parcel that is new in this very turn is one that GHL was just given.
+            and (
+                {"ghl", "halo", "trackpod"} <= systems
+                or (row["record_type"], row["kind"]) != ("fulfillment", "pending")
+            )
             and (row["key"] not in lost or not FOLLOWING & set(row["fields"]))
         ]
 

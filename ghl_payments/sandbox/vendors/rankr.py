@@ -1,6 +1,7 @@
 """The receiver of signed events as a system of the sandbox.
 
-Its behaviour stands in the `rankr*` modules beside this package.
+Its behaviour stands in the `rankr*` modules beside this package, its part of the seeded world in `world_rankr` and
+`oracle_rankr`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 from ghl_payments.domain.sandbox_identity import SandboxIdentity, rankr_target
 from ghl_payments.sandbox.codec import Doc
 from ghl_payments.sandbox.limits import Rate
+from ghl_payments.sandbox.oracle_rankr import judge
 from ghl_payments.sandbox.rankr import RankrSandbox, RankrSwitches
 from ghl_payments.sandbox.vendor import Setting, VendorModule
+from ghl_payments.sandbox.world_rankr import RankrWorld
 
 
 def _make(setting: Setting) -> RankrSandbox:
@@ -32,5 +35,6 @@ VENDOR = VendorModule(
     make=_make,
     secrets=_secrets,
     connection=_connection,
-    is_target=False,
+    world=RankrWorld,
+    judge=judge,
 )
