@@ -27,7 +27,7 @@ from ghl_payments.receiver.lingering import Lingering
 from ghl_payments.receiver.memory import DeliveryMemory, UndatedCopies, delivery_key
 from ghl_payments.receiver.notices import Notices
 from ghl_payments.receiver.payloads import Facts, read_payload, sha256_id
-from ghl_payments.receiver.spool import Spool, SpoolUnavailableError
+from ghl_payments.receiver.spool import Spool, SpoolFullError, SpoolUnavailableError
 from ghl_payments.receiver.verification import LEGACY_SIGNATURE, SECRET, SIGNATURE, Verified, ghl_keys, senders
 from ghl_payments.settings import Settings
 
@@ -111,6 +111,8 @@ class Receiver:
                 return await work(request)
             except RefusedError as refused:
                 return self._refusal(str(refused))
+            except SpoolFullError:
+                return self._refusal("busy")
             except SpoolUnavailableError:
                 return self._refusal("inbox")
             except ClientDisconnect:

@@ -111,8 +111,10 @@ def _key(system: str, connection: str | None, verified: str, delivery_id: str) -
 
 def _recent(folder: Path, max_bytes: int) -> Iterator[Path]:
     chosen: list[Path] = []
-    found = (entry for entry in os.scandir(folder) if begun_at(entry.name)) if folder.is_dir() else ()
-    sizes = {Path(entry): entry.stat().st_size for entry in found}
+    sizes: dict[Path, int] = {}
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            sizes |= {Path(entry): entry.stat().st_size} if begun_at(entry.name) else {}
     for path in sorted(sizes, reverse=True):
         max_bytes -= sizes[path]
         if max_bytes < 0 and chosen:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -94,14 +93,17 @@ class _Guarded(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
+        if not self._awaits_head():
             self._forget_timer()
-        elif self._head_timer is None and self.conn.trailing_data[0]:
+        elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_timer()
         super().connection_lost(exc)
+
+    def _awaits_head(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _forget_timer(self) -> None:
         if self._head_timer is not None:
@@ -110,7 +112,7 @@ class _Guarded(H11Protocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self.conn.their_state is h11.IDLE and (self.cycle is None or self.cycle.response_complete):
+        if self._awaits_head():
             self.transport.abort()
 
 

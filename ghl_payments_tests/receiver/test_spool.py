@@ -14,7 +14,7 @@ import pytest
 
 from ghl_payments.domain.inbox import InboxEvent, begun_at, encode, file_name
 from ghl_payments.receiver.memory import DeliveryMemory, UndatedCopies, delivery_key, recall
-from ghl_payments.receiver.spool import Spool, SpoolUnavailableError
+from ghl_payments.receiver.spool import Spool, SpoolFullError, SpoolUnavailableError
 
 
 def line(number: int, size: int = 10) -> bytes:
@@ -116,7 +116,7 @@ def test_what_waits_is_bounded_and_a_refused_line_is_never_written(tmp_path: Pat
         taken = [opened.write(line(number)) for number in range(4)]
         while opened.queued_bytes + len(line(10)) <= 1000:
             taken.append(opened.write(line(10)))
-        with pytest.raises(SpoolUnavailableError):
+        with pytest.raises(SpoolFullError):
             opened.write(line(11))
         opened.start()
         await asyncio.gather(*taken)
