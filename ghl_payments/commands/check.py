@@ -21,7 +21,7 @@ from ghl_payments.connectors.ghl.connect import connect_ghl
 from ghl_payments.connectors.registry import TargetSystem, access_to, describe_target, target_system
 from ghl_payments.domain.streams import LIST_STREAMS, SNAPSHOT_STREAMS
 from ghl_payments.settings import Settings
-from ghl_payments.transport.errors import ApiError, MissingScope, Unauthorised, Unreachable
+from ghl_payments.transport.errors import ApiError, MissingScope, SchemaDrift, Unauthorised, Unreachable
 from ghl_payments.warehouse.connection import Warehouse, WarehouseBusyError
 from ghl_payments.warehouse.queries import dicts
 
@@ -52,7 +52,27 @@ def run_check(settings: Settings) -> list[Finding]:
     """Look at everything, in the order in which a run would meet it."""
     findings = [_settings(settings), _mappings(settings), _warehouse(settings)]
     findings += asyncio.run(_accounts(settings))
-    return findings
+    return findings + _brakes(settings)
+
+
+def _brakes(settings: Settings) -> list[Finding]:
+    """What the last run held, and the command that releases it; nothing while the warehouse is in use."""
+    if not settings.warehouse.exists():
+        return []
+    try:
+        with Warehouse(settings.warehouse, lock_timeout_seconds=1.0, memory_limit=settings.memory_limit).open() as con:
+            rows = dicts(con, "select connection, brake, reason from outbox.brakes where active order by all")
+    except (WarehouseBusyError, duckdb.Error, OSError):
+        return []
+    return [
+        Finding(
+            f"{row['connection']} brake {row['brake']}",
+            "failed",
+            row["reason"],
+            f"Settle it, then `ghl-payments release --connection {row['connection']}`.",
+        )
+        for row in rows
+    ]
 
 
 def report(findings: Iterable[Finding]) -> str:
@@ -142,7 +162,7 @@ async def _target(settings: Settings, connection: Connection, location: Location
         connector = system.open(access_to(settings, connection, location))
     except SettingsError as error:
         return [Finding(f"{what} settings", "failed", "not usable", str(error))]
-    names = [name for name in (*system.record_types, *system.auxiliary_types) if name not in system.keyed_types]
+    names = [name for name in (*system.record_types, *system.auxiliary_types) if name not in connector.keyed_types]
     types = {name: f"{what} {name}" for name in names}
     own = {f"{what} {name}" for name, record in system.mapping.record_types.items() if record.may_start_empty}
     findings = [f if f.what in own else _doubted(f) for f in await _probe(connector, what, types)]
@@ -165,6 +185,7 @@ async def _levels(
                 known = {
                     row["capability"]: (row["level"], f"{row['evidence']}; since {row['probed_at']:%Y-%m-%d %H:%M} UTC")
                     for row in dicts(con, "from ops.capabilities where connection = $connection", {"connection": what})
+                    if row["capability"] not in getattr(connector, "volatile_capabilities", ())
                 }
         if set(system.capabilities) - set(known):
             async with asyncio.timeout(_PATIENCE):
@@ -174,6 +195,8 @@ async def _levels(
             } | known
     except (ApiError, TimeoutError, WarehouseBusyError, duckdb.Error) as error:
         remedy = "What the account can do could not be found out; a run will try again."
+        if isinstance(error, SchemaDrift):
+            return [Finding(f"{what} capabilities", "failed", _said(error), error.remedy)]
         return [Finding(f"{what} capabilities", "warning", type(error).__name__, remedy)]
     finally:
         await connector.aclose()

@@ -15,6 +15,8 @@ from ghl_payments.domain.money import CURRENCY_EXPONENTS, major_text
 
 MAX_ROWS = 50
 
+DELIVERED = "delivered_unverified: accepted by a receiver that cannot be read back; whether it kept them is not known."
+
 
 def money(amounts: dict[str, int]) -> str:
     """`USD 1,234.50, JPY 500` from minor units by currency."""
@@ -64,15 +66,21 @@ def run_report(report: dict[str, Any]) -> str:
 def brake_lines(brakes: list[dict[str, Any]]) -> list[str]:
     """Each active brake with its reason and the command that releases it."""
     return [
-        f"BRAKE {brake['brake']} on {brake['connection']} ({brake['reason']}): all creates are held. "
+        f"BRAKE {brake['brake']} on {brake['connection']} ({brake['reason']}): {_held_by(brake['brake'])}. "
         f"When that is right: `ghl-payments release --connection {brake['connection']}`."
         for brake in brakes
     ]
 
 
+def _held_by(brake: str) -> str:
+    return "nothing is sent" if brake == "endpoint_gone" else "all creates are held"
+
+
 def change_lines(changes: dict[str, int], irreversible: dict[str, int] | None = None) -> str:
     """Changes by state in one line, in a second one those that no system can take back."""
     lines = "Changes: " + (_by_state(changes) or "none")
+    if changes.get("delivered_unverified"):
+        lines += "\n" + DELIVERED
     return f"{lines}\nIrreversible among them: {_by_state(irreversible)}" if irreversible else lines
 
 

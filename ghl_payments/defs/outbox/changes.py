@@ -53,7 +53,8 @@ def changes() -> dg.Definitions:
             schema = column_schema(con, "outbox.changes")
         for connection, brake, record_type, reason in brakes:
             context.log.warning(
-                f"brake {brake} holds all creates in {connection} ({record_type}: {reason}). If that is right, run "
+                f"brake {brake} holds {'all changes' if brake == outbox.GONE else 'all creates'} in {connection} "
+                f"({record_type}: {reason}). Once that is settled, run "
                 f"`ghl-payments release --connection {connection}`."
             )
         return dg.MaterializeResult(
