@@ -122,6 +122,17 @@ def irreversible_summary(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {state: int(count) for state, count in rows}
 
 
+def webhooks(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """What webhooks told of what reading showed, by location and event type; nothing where none was ever received."""
+    if not con.execute("select 1 from duckdb_views() where view_name = 'webhook_health'").fetchone():
+        return []  # published by a version that knew no webhooks
+    return dicts(
+        con,
+        "select location_id, system, event, expected, delivered, waiting, lost, loss_share, received, copies, "
+        "delay_p50, delay_p90, delay_p99 from reports.webhook_health order by location_id, system, event",
+    )
+
+
 def status(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Streams by location, open diffs, changes (also those that are irreversible), active brakes and the last run."""
     locations: dict[str, Any] = {}
@@ -149,5 +160,6 @@ def status(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "changes": change_summary(con),
         "irreversible": irreversible_summary(con),
         "brakes": brakes,
+        "webhooks": webhooks(con),
         "last_run": _plain(last)[0] if last else None,
     }

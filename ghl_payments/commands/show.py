@@ -98,7 +98,20 @@ def status_report(report: dict[str, Any]) -> str:
     parts = [table(rows, ["location", "stream", "rows", "slices complete", "incomplete"]), diff_lines(report["diffs"])]
     parts.append(change_lines(report["changes"], report.get("irreversible")))
     parts.extend(brake_lines(report["brakes"]))
+    parts.extend(webhook_lines(report["webhooks"]))
     return "\n\n".join(parts)
+
+
+def webhook_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Webhooks by event type: how many there should have been, were received and were lost, and how late they came."""
+    shown = [
+        [r["location_id"], r["event"] or r["system"], "" if r["expected"] is None else r["expected"], r["received"],
+         r["copies"], "" if r["lost"] is None else r["lost"],
+         "" if r["delay_p50"] is None else f"{r['delay_p50']:.1f} / {r['delay_p99']:.1f} s"]
+        for r in rows
+    ]  # fmt: skip
+    heads = ["location", "webhook", "expected", "received", "copies", "lost", "delay p50 / p99"]
+    return [table(shown, heads)] if shown else []
 
 
 def _amount(row: dict[str, Any]) -> str:

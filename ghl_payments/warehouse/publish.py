@@ -16,7 +16,10 @@ from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import run
 
-REPORTS = ("open_diffs", "reconciliation_summary", "money_at_risk", "push_log", "completeness", "capabilities")
+REPORTS = (
+    "open_diffs", "reconciliation_summary", "money_at_risk", "push_log", "completeness", "capabilities",
+    "webhook_health",
+)  # fmt: skip
 
 
 def note_turn(con: duckdb.DuckDBPyConnection, turn_id: str, run_id: str, location_id: str) -> None:
