@@ -13,7 +13,8 @@ from ghl_payments.connections import Connection
 from ghl_payments.connectors.readback import ReadBack, read_connection
 from ghl_payments.connectors.registry import TargetSystem, access_to, describe_target, target_systems
 from ghl_payments.connectors.reread import is_fresh
-from ghl_payments.defs.checks import contract_result, contract_spec
+from ghl_payments.defs.automation.jobs import SCAN_TAG
+from ghl_payments.defs.checks import contract_result, contract_spec, verdict_of
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import Turn, explained, turn_of
 from ghl_payments.domain.streams import LIST_STREAMS
@@ -51,15 +52,16 @@ def actual_asset(system: TargetSystem, partitions: dg.PartitionsDefinition[str])
         connections = [c for c in turn.settings.targets(turn.location) if c.system == system.name]
         with explained():
             metrics = {
-                c.name: {} if config.only_if_stale and _is_fresh(turn, system, c) else asyncio.run(_read(turn, system, c))
+                c.name: {}
+                if config.only_if_stale and _is_fresh(turn, system, c)
+                else asyncio.run(_read(turn, system, c, hot=context.run.tags.get(SCAN_TAG) == "hot"))
                 for c in connections
             }
             for name, types in metrics.items():
                 for record_type, found in types.items():
                     if found.get("limits"):
                         context.log.info(f"{name} {record_type}: {found['limits']}")
-        for name, key in keys.items():
-            yield _result(turn, key, name, metrics)
+        yield from _results(turn, keys, metrics)
 
     return read
 
@@ -82,37 +84,44 @@ def _read_before(system: TargetSystem) -> list[dg.AssetKey]:
     ]
 
 
-def _result(
-    turn: Turn, key: dg.AssetKey, record_type: str, metrics: dict[str, dict[str, dict[str, Any]]]
-) -> dg.MaterializeResult:
-    with turn.warehouse.open() as con:
-        counts = con.execute(
-            "select count(*), count(*) filter (where key is null) from actual.records "
-            "where record_type = ? and list_contains(?, connection)",
-            [record_type, list(metrics)],
-        ).fetchone()
-        checks = [contract_result(con, key, ["actual.records"], connection) for connection in metrics]
-        levels = dicts(
-            con,
-            "select connection, capability, level, evidence, forced, probed_at::varchar as probed_at "
-            "from ops.capabilities where list_contains($connections, connection) order by all",
-            {"connections": list(metrics)},
+def _results(
+    turn: Turn, keys: dict[str, dg.AssetKey], metrics: dict[str, dict[str, dict[str, Any]]]
+) -> Iterator[dg.MaterializeResult]:
+    """One result a record type; what was read of the connections is judged once for all of them."""
+    counts: dict[str, tuple[int, int]] = {}
+    checks: list[dg.AssetCheckResult] = []
+    levels: list[dict[str, Any]] = []
+    if metrics:
+        with turn.warehouse.open() as con:
+            rows = con.execute(
+                "select record_type, count(*), count(*) filter (where key is null) from actual.records "
+                "where list_contains(?, connection) group by record_type",
+                [list(metrics)],
+            ).fetchall()
+            counts = {row[0]: (row[1], row[2]) for row in rows}
+            checks = [contract_result(con, next(iter(keys.values())), ["actual.records"], name) for name in metrics]
+            levels = dicts(
+                con,
+                "select connection, capability, level, evidence, forced, probed_at::varchar as probed_at "
+                "from ops.capabilities where list_contains($connections, connection) order by all",
+                {"connections": list(metrics)},
+            )
+    verdict = next((check for check in checks if not check.passed), checks[0] if checks else None)
+    for record_type, key in keys.items():
+        held, unmanaged = counts.get(record_type, (0, 0))
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "dagster/row_count": held,
+                "unmanaged": unmanaged,
+                "certificate": dg.MetadataValue.json({c: types.get(record_type, {}) for c, types in metrics.items()}),
+                "capabilities": dg.MetadataValue.json(levels),
+            },
+            check_results=[verdict_of(key, verdict)],
         )
-    passed = all(check.passed for check in checks)
-    merged = checks[0] if checks and passed else next((check for check in checks if not check.passed), None)
-    return dg.MaterializeResult(
-        asset_key=key,
-        metadata={
-            "dagster/row_count": counts[0] if counts else 0,
-            "unmanaged": counts[1] if counts else 0,
-            "certificate": dg.MetadataValue.json({c: types.get(record_type, {}) for c, types in metrics.items()}),
-            "capabilities": dg.MetadataValue.json(levels),
-        },
-        check_results=[merged or dg.AssetCheckResult(asset_key=key, check_name="keeps_its_contract", passed=True)],
-    )
 
 
-async def _read(turn: Turn, system: TargetSystem, connection: Connection) -> dict[str, dict[str, Any]]:
+async def _read(turn: Turn, system: TargetSystem, connection: Connection, *, hot: bool) -> dict[str, dict[str, Any]]:
     connector = system.open(access_to(turn.settings, connection, turn.location))
     try:
         return await read_connection(
@@ -124,6 +133,7 @@ async def _read(turn: Turn, system: TargetSystem, connection: Connection) -> dic
                 turn_id=turn.turn_id,
                 keys_sql=system.keys_sql if system.keyed_types else None,
                 forced_levels=system.forced_levels(connection),
+                hot=hot,
             )
         )
     finally:
