@@ -134,7 +134,11 @@ def _shipped(system: TargetSystem) -> Iterator[str]:
     for record_type, record in system.mapping.record_types.items():
         parents = ", ".join(f"`{name}`" for name in record.parents)
         yield f"### {system.name} {record_type}"
-        yield f"From `{record.source}` where {_code(record.where)}" + (f"; below {parents}.\n" if parents else ".\n")
+        said = [f"From `{record.source}` where {_code(record.where)}"]
+        said += [f"below {parents}"] if parents else []
+        said += ["irreversible"] if record.irreversible else []
+        said += [f"written only with `options.{record.enabled_by}`"] if record.enabled_by else []
+        yield "; ".join(said) + ".\n"
         rows = [
             [f"`{name}`", rule.field_class, _code(rule.desired), _code(rule.actual), _compare(rule), _write(rule)]
             for name, rule in record.fields.items()

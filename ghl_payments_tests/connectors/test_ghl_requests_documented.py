@@ -71,12 +71,12 @@ CALLS: dict[str, tuple[str, str, Use]] = {
         ID, fulfillment_body(PARCEL, PARCEL.items, notify_customer=False))),
     "bare parcel": ("POST", WRITES["fulfillment"].path, lambda c: c.create_fulfillment(
         ID, {"trackings": [], "items": [], "notifyCustomer": True})),
-    "pay by card": ("POST", WRITES["payment"].path, lambda c: c.record_payment(ID, {
+    "pay by card": ("POST", WRITES["order_payment"].path, lambda c: c.record_payment(ID, {
         "mode": "card", "card": {"type": "visa", "last4": "4242"}, "amount": Decimal("10.50"),
         "isPartialPayment": True, "notes": "at the desk", "meta": {"desk": 1}})),
-    "pay by cheque": ("POST", WRITES["payment"].path, lambda c: c.record_payment(ID, {
+    "pay by cheque": ("POST", WRITES["order_payment"].path, lambda c: c.record_payment(ID, {
         "mode": "cheque", "cheque": {"number": "9"}})),
-    "cash at the door": ("POST", WRITES["payment"].path, lambda c: c.record_payment(ID, payment_body(CASH, 10_000))),
+    "cash at the door": ("POST", WRITES["order_payment"].path, lambda c: c.record_payment(ID, payment_body(CASH, 10_000))),
     "white label": ("POST", WRITES["provider"].path, lambda c: c.create_provider(PROVIDER)),
 }  # fmt: skip
 

@@ -63,7 +63,7 @@ NOTES = Endpoint("/payments/orders/{id}/notes", "")
 
 WRITES: dict[str, Endpoint] = {
     "fulfillment": Endpoint("/payments/orders/{id}/fulfillments", "payments/orders.write"),
-    "payment": Endpoint("/payments/orders/{id}/record-payment", "payments/orders.collectPayment"),
+    "order_payment": Endpoint("/payments/orders/{id}/record-payment", "payments/orders.collectPayment"),
     "provider": Endpoint("/payments/integrations/provider/whitelabel", "payments/integration.write"),
 }
 """What can be created in GHL -> endpoint. None of it can be changed or deleted again through the API."""
@@ -212,7 +212,7 @@ class GhlClient:
             read_success(response.body)
             return WriteAnswer(order_id, response.status)
 
-        return await self._write("payment", order_id, body, parse, priority)
+        return await self._write("order_payment", order_id, body, parse, priority)
 
     async def create_provider(self, body: Body, *, priority: Priority = "fresh") -> WriteAnswer:
         """Create a white-label provider (GHL payments API, create white-label integration provider).
@@ -248,7 +248,7 @@ class GhlClient:
         document = {**self._account, **body}
         path = _path(endpoint, what, record_id)
         sent = self._http.request("POST", path, parse, json=document, idempotent=False, priority=priority)
-        return await _naming_scope(sent, self._grant, endpoint, f"No {what} can be written")
+        return await _naming_scope(sent, self._grant, endpoint, f"No {what.replace('_', ' ')} can be written")
 
 
 def _path(endpoint: Endpoint, name: str, record_id: str) -> str:
