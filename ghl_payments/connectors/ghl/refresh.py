@@ -59,16 +59,17 @@ async def refresh_records(extraction: Extraction, orders: Iterable[str], invoice
     """
     since, before = datetime.now(UTC), extraction.client.requests
     wanted = list(dict.fromkeys(orders))
-    unknown = [order_id for order_id, contact in _contacts(extraction, wanted).items() if contact is None]
+    known = _known(extraction, wanted) if wanted else {}
+    unknown = [order_id for order_id in wanted if known[order_id].listed_contact is None]
     await extract_named_details(extraction, "order_details", unknown)
-    seen = await _list_orders(extraction, wanted)
+    seen = await _list_orders(extraction, _known(extraction, wanted) if unknown else known, wanted)
     await extract_named_details(extraction, "order_details", wanted)
     status = _answers(extraction, wanted, since)
     found = [order_id for order_id in wanted if status.get(order_id) == 200]
     # A contact that was merged lists its orders under another id, which the detail has just named.
     moved = [order_id for order_id in found if order_id not in seen]
     if moved:
-        seen |= await _list_orders(extraction, moved, newest=True)
+        seen |= await _list_orders(extraction, _known(extraction, moved), moved, newest=True)
         await extract_named_details(extraction, "order_details", moved)
     await extract_named_details(extraction, "fulfillments", found)
     entities = [*found, *dict.fromkeys(invoices)]
@@ -95,6 +96,8 @@ async def _read_charges(extraction: Extraction, entities: Sequence[str]) -> None
 async def _read_subscriptions(extraction: Extraction, entities: Sequence[str]) -> None:
     """Those that an item, a charge or an earlier reading speaks of; most orders have none, which costs no request."""
     recurring, named = _billed_again(extraction, entities)
+    if not recurring and not named:
+        return
     asked: list[Filters] = [{"entityId": entity} for entity in recurring]
     await _list(extraction, "subscriptions", asked, entities)
     left = sorted(named - _known_subscriptions(extraction, named))
@@ -103,43 +106,46 @@ async def _read_subscriptions(extraction: Extraction, entities: Sequence[str]) -
     await extract_named_details(extraction, "subscription_details", _stale(extraction, "subscription", ids))
 
 
-def _contacts(extraction: Extraction, order_ids: Sequence[str], *, newest: bool = False) -> dict[str, str | None]:
-    """The contact of each order as it was listed last, or with `newest` as its detail says; None for an unknown one."""
-    table = "order_details" if newest else "orders"
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of an order before it is listed: its contact by list and by detail ("" for none), its creation."""
+
+    listed_contact: str | None
+    contact: str | None
+    created_at: datetime | None
+
+
+def _known(extraction: Extraction, order_ids: Sequence[str]) -> dict[str, _Known]:
     with extraction.warehouse.open() as con:
         rows = con.execute(
-            f"select id, coalesce(doc ->> '$.contactId', '') from raw.{table} "
-            "where location_id = ? and is_current and list_contains(?::varchar[], id)",
+            "select w.id, case when l.id is not null then coalesce(l.doc ->> '$.contactId', '') end, "
+            "case when d.id is not null then coalesce(d.doc ->> '$.contactId', '') end, "
+            "instant(d.doc ->> '$.createdAt') "
+            "from (select unnest($2::varchar[]) as id) as w "
+            "left join raw.orders as l on l.location_id = $1 and l.id = w.id and l.is_current "
+            "left join raw.order_details as d on d.location_id = $1 and d.id = w.id and d.is_current",
             [extraction.location_id, list(order_ids)],
         ).fetchall()
-    known = dict(rows)
-    return {order_id: known.get(order_id) for order_id in order_ids}
+    return {row[0]: _Known(row[1], row[2], row[3].replace(tzinfo=UTC) if row[3] is not None else None) for row in rows}
 
 
-def _created(extraction: Extraction, order_ids: Sequence[str]) -> dict[str, datetime]:
-    with extraction.warehouse.open() as con:
-        rows = con.execute(
-            "select id, instant(doc ->> '$.createdAt') from raw.order_details "
-            "where location_id = ? and is_current and list_contains(?::varchar[], id)",
-            [extraction.location_id, list(order_ids)],
-        ).fetchall()
-    return {row[0]: row[1].replace(tzinfo=UTC) for row in rows if row[1] is not None}
-
-
-async def _list_orders(extraction: Extraction, order_ids: Sequence[str], *, newest: bool = False) -> set[str]:
+async def _list_orders(
+    extraction: Extraction, known: Mapping[str, _Known], order_ids: Sequence[str], *, newest: bool = False
+) -> set[str]:
     """List the orders of the contacts of these; without a contact, those of the days around. Ids that were listed.
 
-    The API has no filter by id.
+    The API has no filter by id. With `newest` the detail's contact counts, not the one of the last list.
     """
-    contacts = _contacts(extraction, order_ids, newest=newest)
-    details = _contacts(extraction, order_ids, newest=True)
-    contacts = {order_id: contact or details[order_id] for order_id, contact in contacts.items()}
-    lonely = _created(extraction, [order_id for order_id, contact in contacts.items() if contact == ""])
-    asked: list[Filters] = [{"contactId": contact} for contact in sorted({c for c in contacts.values() if c})]
-    asked += [
-        {"start_at": instant_text(at - _DAY) or "", "end_at": instant_text(at + _DAY) or ""} for at in lonely.values()
-    ]
-    return await _list(extraction, "orders", asked, order_ids)
+    asked: dict[tuple[str, ...], Filters] = {}
+    for order_id in order_ids:
+        it = known[order_id]
+        contact = it.contact if newest or not it.listed_contact else it.listed_contact
+        if contact:
+            asked[contact,] = {"contactId": contact}
+        elif it.created_at is not None:
+            start, end = (instant_text(at) or "" for at in (it.created_at - _DAY, it.created_at + _DAY))
+            asked[start, end] = {"start_at": start, "end_at": end}
+    return await _list(extraction, "orders", list(asked.values()), order_ids)
 
 
 async def _list(extraction: Extraction, stream: str, asked: Sequence[Filters], ids: Sequence[str]) -> set[str]:
