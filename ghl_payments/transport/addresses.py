@@ -49,10 +49,11 @@ class AddressGuard:
 
     def check(self, address: Address) -> None:
         """RefusedAddress unless a request may go to this address."""
-        for inner in (address, *_inside(address)):
-            if any(inner in network for network in METADATA):
-                msg = "Its name leads to an address at which clouds keep secrets; give another address."
-                raise RefusedAddress(msg)
+        stands_for = (address, *_inside(address))
+        if any(inner in network for inner in stands_for for network in METADATA):
+            msg = "Its name leads to an address at which clouds keep secrets; give another address."
+            raise RefusedAddress(msg)
+        for inner in stands_for:
             if not self.allow_private and (not inner.is_global or inner.is_multicast):
                 msg = (
                     "Its name leads to a private, local or reserved address. If the receiver does stand in a network "
