@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from ghl_payments.definitions import defs
-from ghl_payments.defs.automation.jobs import FULL_LOOP, HOT_LOOP, SCAN_TAG, scan_config
+from ghl_payments.defs.automation.jobs import AFTER_BACKFILL, FULL_LOOP, HOT_LOOP, SCAN_TAG, scan_config
 from ghl_payments.defs.automation.left_behind import PROCESS_TAG, this_process
 from ghl_payments.defs.automation.scans import NAMES, TICK_TAG
 from ghl_payments.defs.turn import TURN_TAG
@@ -213,3 +213,18 @@ def test_jobs_have_their_scan_as_a_tag_so_that_a_run_by_hand_counts_too(definiti
     hot = definitions.resolve_job_def(HOT_LOOP).partitioned_config
     assert hot is not None
     assert hot.get_run_config_for_partition_key("LOC_NY") == scan_config("hot")
+
+
+@pytest.mark.parametrize("job", ["reconcile", AFTER_BACKFILL, FULL_LOOP])
+def test_no_job_reports_before_it_has_compared(definitions: dg.Definitions, job: str) -> None:
+    graph = definitions.resolve_job_def(job).asset_layer.asset_graph
+    selected = definitions.resolve_job_def(job).asset_layer.executable_asset_keys - {
+        key for key in graph.get_all_asset_keys() if key.path[0] == "push"
+    }
+    plan, published = dg.AssetKey(["outbox", "changes"]), dg.AssetKey(["reports", "published"])
+    reached, waiting = set(), [published]
+    while waiting:
+        key = waiting.pop()
+        reached.add(key)
+        waiting += [parent for parent in graph.get(key).parent_keys if parent in selected - reached]
+    assert plan in reached

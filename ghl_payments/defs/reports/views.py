@@ -6,6 +6,7 @@ A further report is a view in `sql/reports/` and its name in `warehouse/publish.
 import dagster as dg
 
 from ghl_payments.connectors.registry import target_systems
+from ghl_payments.defs.outbox.changes import KEY as CHANGES
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import explained, turn_of
 from ghl_payments.warehouse.publish import REPORTS, note_turn, publish
@@ -22,7 +23,8 @@ def report_asset(report: str, partitions: dg.PartitionsDefinition[str]) -> dg.As
         kinds={"sql", "duckdb"},
         owners=["team:payments"],
         partitions_def=partitions,
-        deps=[dg.AssetKey(["push", name]) for name in target_systems()],
+        # The plan too, or a job that leaves the push out would report before it compares.
+        deps=[CHANGES, *(dg.AssetKey(["push", name]) for name in target_systems())],
         description=f"The view reports.{report}.",
     )
     def build(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -48,7 +50,9 @@ def reports() -> dg.Definitions:
         kinds={"duckdb"},
         owners=["team:payments"],
         partitions_def=partitions,
-        deps=[dg.AssetKey(["reports", report]) for report in REPORTS],
+        # After the pushes themselves, for runs that make no view of their own.
+        deps=[dg.AssetKey(["reports", report]) for report in REPORTS]
+        + [dg.AssetKey(["push", name]) for name in target_systems()],
         description="The copy of the warehouse that people and tools read; replaced whole, never written in place.",
     )
     def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
