@@ -147,6 +147,10 @@ def test_a_broken_override_is_refused_with_its_place_and_what_would_do(path: str
     ("locations/0/id", "LOC 1", "locations.0.id: 'LOC 1' does not match"),
     ("locations/0/timezone", ..., "locations.0: 'timezone' is a required property"),
     ("locations/0/targets", "halo", "locations.0.targets: 'halo' is not of type 'array'"),
+    ("schedules", {"hto": "off"}, "'hto' was unexpected"),
+    ("schedules", {"hot": {"every_minutes": 16}}, "schedules.hot.every_minutes: 16 is greater than the maximum of 15"),
+    ("locations/0/schedules", {"warm": {"hour": "2"}}, "schedules.warm.hour: '2' is not of type 'integer'"),
+    ("locations/0/schedules", {"cold": "never"}, "schedules.cold: 'never' is not"),
 ])  # fmt: skip
 def test_a_broken_connections_file_is_refused_with_its_place_and_what_would_do(
     path: str, value: object, said: str

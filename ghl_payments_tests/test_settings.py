@@ -9,6 +9,7 @@ import pytest
 
 from ghl_payments.connections import SettingsError, read_connections
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, sandbox_identity
+from ghl_payments.domain.schedules import Cold, Hot, Warm
 from ghl_payments.settings import load_settings
 
 CONNECTIONS = """\
@@ -153,6 +154,18 @@ def test_a_connections_file_that_is_named_must_exist(tmp_path: Path) -> None:
         ("client_id: HALO_CLIENT_ID", "client_id: 0a1b2c", 7, "credentials.client_id: must be the name of"),
         ("    timezone", "    provider: []\n    timezone", 10, "; nearest: providers"),
         ("targets: [halo]", "targets: [hallo]", 12, "; nearest: halo"),
+        (
+            "locations:",
+            "schedules: {hot: {every_minutes: 0}}\nlocations:",
+            8,
+            "schedules.hot.every_minutes: Input should be",
+        ),
+        ("locations:", "schedules: {hot: {every_minutes: 16}}\nlocations:", 8, "less than or equal to 15"),
+        ("locations:", "schedules:\n  hott: off\nlocations:", 9, "; nearest: hot"),
+        ("locations:", "schedules:\n  hot:\nlocations:", 9, "is empty; write `off`"),
+        ("locations:", "schedules: {cold: {weekday: sundy}}\nlocations:", 8, "; nearest: sunday"),
+        ("locations:", "schedules: {warm: {hour: 24}}\nlocations:", 8, "less than or equal to 23"),
+        ("targets: [halo]", "schedules:\n      warm: {hours: 3}", 13, "; nearest: hour"),
     ],
 )
 def test_a_malformed_connections_file_is_told_with_file_line_and_what_is_wrong(
@@ -201,6 +214,17 @@ def test_a_connection_knows_the_line_of_each_of_its_parts(described: Path) -> No
     halo = load_settings(environment(described)).connection("halo")
     assert halo.place("options", "a") == f"{described}:7"
     assert halo.place("capabilities", "a") == f"{described}:4"
+
+
+def test_a_location_has_the_files_schedules_but_for_what_it_says_itself(described: Path) -> None:
+    file = "schedules: {hot: {every_minutes: 5}, cold: off}\nlocations:"
+    own = "targets: [halo]\n    schedules: {warm: {hour: 4}, cold: {weekday: friday}}"
+    described.write_text(CONNECTIONS.replace("locations:", file).replace("targets: [halo]", own), encoding="utf-8")
+    (place,) = load_settings(environment(described)).places()
+    assert (place.location_id, place.timezone) == ("LOC1", "Europe/Berlin")
+    assert place.schedules.hot == Hot(every_minutes=5)
+    assert place.schedules.warm == Warm(hour=4)
+    assert place.schedules.cold == Cold(weekday="friday")
 
 
 @pytest.mark.parametrize("content", [b"", b"- a\n", b"just text", b"\xff\xfe\x00"])
