@@ -66,9 +66,7 @@ def _record_findings(
         yield Finding(spot, "a record type's name must be lower case letters, digits and _")
     for name, rule in record.fields.items():
         if record.irreversible and rule.write == "always":
-            said = (
-                "the record is irreversible, so that its fields are written at its creation only: `create` or `never`"
-            )
+            said = "what is irreversible is written at its creation only: `create` or `never`"
             yield Finding((*spot, "fields", name, "write"), said)
     if not record.fields:
         yield Finding((*spot, "fields"), "has no field")

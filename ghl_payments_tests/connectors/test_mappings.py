@@ -103,6 +103,33 @@ def test_what_the_connector_does_not_have_is_named(tmp_path: Path) -> None:
         mapping_for(source)
 
 
+def test_a_switch_is_an_option_that_is_true_or_false_and_what_is_irreversible_is_never_written_again(
+    tmp_path: Path,
+) -> None:
+    shipped = tmp_path / "mapping.yaml"
+    shipped.write_text(
+        "system: shop\nversion: 1\nsource_of: {payment: collection}\nrecord_types:\n  payment:\n"
+        "    source: collections\n    irreversible: true\n    enabled_by: record_csh\n    fields:\n"
+        "      mode: {desired: mode, compare: never}\n      note: {desired: note, compare: never, write: create}\n",
+        encoding="utf-8",
+    )
+    source = MappingSource(shipped, None, ("payment",), switches=("notify_customer", "record_cash"))
+    problems = [str(problem).partition("mapping.yaml:")[2] for problem in check_mapping(source)[1]]
+    assert problems == [
+        "10: payment.mode: write: what is irreversible is written at its creation only: `create` or `never`",
+        "8: payment: enabled_by: the connector has no option 'record_csh' that is true or false; nearest: record_cash",
+    ]
+
+
+def test_cash_is_irreversible_and_off_by_default_and_the_shipped_switch_is_an_option() -> None:
+    system = target_systems()["ghl"]
+    record = system.mapping.record_types["order_payment"]
+    assert record.irreversible
+    assert record.enabled_by in (system.mapping_source.switches or ())
+    off = [name for name, item in system.mapping.record_types.items() if item.enabled_by is not None]
+    assert off == ["order_payment"]
+
+
 @pytest.mark.parametrize(("line", "said"), [
     ("options: {delivery_traking_field: X}", "yaml:7: halo: options.delivery_traking_field: unknown key, not permitted here"),
     ("options: {delivery_traking_field: X}", "; nearest: delivery_tracking_field. Options of halo: "),

@@ -5,6 +5,8 @@ Extend it when a payment is recorded in another way; what forbids one stands in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ghl_payments.connectors.base import DesiredRecord, WriteAnswer
 from ghl_payments.connectors.ghl.bodies import refusal
 from ghl_payments.connectors.ghl.client import MAX_LIMIT, GhlClient
@@ -67,7 +69,7 @@ class CashDesk:
         """The order of a payment that this desk tried to record."""
         return self._tried[key].order_id if key in self._tried else None
 
-    def recorded(self, key: str, transactions: list[Document]) -> list[str]:
+    def recorded(self, key: str, transactions: Sequence[Document]) -> list[str]:
         """Native ids of a payment that this desk tried to record."""
         payment = self._tried[key]
         return [f"{payment.order_id}/{found}" for found in recorded_as(payment, transactions)]
