@@ -71,6 +71,11 @@ class Reader:
         """Seconds by which the receiver's clock was ahead of ours at its last answer."""
         return self._http.clock_ahead
 
+    @property
+    def reads_singly(self) -> bool:
+        """Whether one record can be asked for."""
+        return self._read_back.get is not None
+
     async def aclose(self) -> None:
         """Close connections."""
         await self._http.aclose()
