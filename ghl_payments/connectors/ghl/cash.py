@@ -5,7 +5,7 @@ Extend it when a payment is recorded in another way; what forbids one stands in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from ghl_payments.connectors.base import DesiredRecord, WriteAnswer
 from ghl_payments.connectors.ghl.bodies import refusal
@@ -23,7 +23,7 @@ from ghl_payments.connectors.ghl.payments import (
 )
 from ghl_payments.transport.budget import Priority
 from ghl_payments.transport.errors import Forbidden, MissingScope, NotFound, Rejected, SchemaDrift, Transient
-from ghl_payments.transport.jsontext import decode
+from ghl_payments.transport.jsontext import decode, encode
 
 _LIST = "/payments/transactions"
 
@@ -38,6 +38,10 @@ class CashDesk:
         self._client = client
         self._enabled = enabled
         self._tried: dict[str, Payment] = {}
+
+    async def of_order(self, order_id: str, priority: Priority) -> bytes:
+        """The JSON array of an order's transactions."""
+        return encode(await self.transactions(order_id, priority))
 
     async def transactions(self, order_id: str, priority: Priority) -> list[Document]:
         """Every transaction of an order; unmarked cash with its detail, where the marker may stand as well.
@@ -65,14 +69,14 @@ class CashDesk:
                 raise Transient(system="ghl", method="GET", path=_LIST, status=200, remedy=remedy)
         return [await self._whole(doc, priority) for doc in found.values()]
 
-    def known(self, key: str) -> str | None:
+    def order_of(self, key: str) -> str | None:
         """The order of a payment that this desk tried to record."""
         return self._tried[key].order_id if key in self._tried else None
 
-    def recorded(self, key: str, transactions: Sequence[Document]) -> list[str]:
+    def found(self, key: str, documents: Iterable[Document]) -> list[str]:
         """Native ids of a payment that this desk tried to record."""
         payment = self._tried[key]
-        return [f"{payment.order_id}/{found}" for found in recorded_as(payment, transactions)]
+        return [f"{payment.order_id}/{found}" for found in recorded_as(payment, documents)]
 
     async def create(self, record: DesiredRecord) -> WriteAnswer:
         """Record a payment once, unless the order shows it already or anything about it is in doubt (Rejected).

@@ -6,7 +6,7 @@ collections are wanted at all to `sql/reconciliation/canonical_collections.sql`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,7 +71,7 @@ def payment_body(payment: Payment, due_minor: int) -> Body:
     }
 
 
-def recorded_as(payment: Payment, transactions: Sequence[Document]) -> list[str]:
+def recorded_as(payment: Payment, transactions: Iterable[Document]) -> list[str]:
     """Ids of the order's transactions that are this payment, oldest first.
 
     Those that carry its marker; where none does, one cash payment of just this amount that carries no marker at all

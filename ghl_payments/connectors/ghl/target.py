@@ -9,23 +9,15 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from ghl_payments.connectors.base import DesiredRecord, Level, Probe, ReadCertificate, WriteAnswer
-from ghl_payments.connectors.ghl.bodies import (
-    capped,
-    fulfillment_body,
-    fulfillment_ids,
-    is_live,
-    open_items,
-    parcel_of,
-    provider_body,
-    refusal,
-)
+from ghl_payments.connectors.ghl.bodies import provider_body, refusal
 from ghl_payments.connectors.ghl.cash import CashDesk
 from ghl_payments.connectors.ghl.client import GhlClient
+from ghl_payments.connectors.ghl.parcels import PATH as PARCEL_PATH
+from ghl_payments.connectors.ghl.parcels import ParcelDesk
 from ghl_payments.connectors.ghl.payments import PATH as PAYMENT_PATH
 from ghl_payments.connectors.ghl.providers import ProviderPass, list_providers
 from ghl_payments.domain.keys import parse_key
@@ -33,8 +25,6 @@ from ghl_payments.transport.budget import Priority
 from ghl_payments.transport.concurrency import in_order
 from ghl_payments.transport.errors import (
     ApiError,
-    Forbidden,
-    MissingScope,
     NotFound,
     Rejected,
     SchemaDrift,
@@ -42,13 +32,12 @@ from ghl_payments.transport.errors import (
     Unreachable,
     WrongTokenClass,
 )
-from ghl_payments.transport.jsontext import decode, encode
+from ghl_payments.transport.jsontext import decode
 from ghl_payments.transport.landing import LandingWriter
 from ghl_payments.transport.outage import OutageGuard
 
-_FULFILLMENTS = "/payments/orders/{id}/fulfillments"
 _PROVIDERS = "/payments/integrations/provider/whitelabel"
-_PATHS = {"fulfillment": _FULFILLMENTS, "order_payment": PAYMENT_PATH, "provider": _PROVIDERS}
+_PATHS = {"fulfillment": PARCEL_PATH, "order_payment": PAYMENT_PATH, "provider": _PROVIDERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +78,12 @@ class GhlTarget:
         concurrency: int = 8,
     ) -> None:
         self._client = client
-        self._cash = CashDesk(client, enabled=record_cash)
+        self._desks: dict[str, ParcelDesk | CashDesk] = {
+            "fulfillment": ParcelDesk(client, notify_customer=notify_customer),
+            "order_payment": CashDesk(client, enabled=record_cash),
+        }
         self._connection = connection
-        self._notify_customer = notify_customer
         self._concurrency = concurrency
-        self._tried: dict[str, tuple[str, str]] = {}
 
     async def probe_levels(self, *, may_write: bool) -> dict[str, Level]:  # noqa: ARG002
         """GHL's payments API is the same for every location."""
@@ -152,7 +142,8 @@ class GhlTarget:
                 ids = passed.named((parse_key(key) or ("", ""))[1])
                 self._land_providers(passed, ids, writer)
                 return ids
-            order_id, tracking = self._tried.get(key, (self._cash.known(key), ""))
+            desk = self._desks[record_type]
+            order_id = desk.order_of(key)
             if order_id is None:
                 return []
             async with aclosing(self._orders(record_type, [order_id], writer, "verify")) as answers:
@@ -163,9 +154,7 @@ class GhlTarget:
                 status=order.status or None,
                 remedy="What hangs on the order could not be read; trying again later can help.",
             )  # fmt: skip
-        if record_type == "order_payment":
-            return self._cash.recorded(key, order.documents)
-        return [f"{order_id}/{found}" for found in fulfillment_ids(order.documents, tracking)]
+        return desk.found(key, order.documents)
 
     async def create(self, record: DesiredRecord) -> WriteAnswer:
         """Create a fulfillment, provider or payment, unless GHL shows it already.
@@ -174,9 +163,7 @@ class GhlTarget:
         """
         if record.record_type == "provider":
             return await self._create_provider(record)
-        if record.record_type == "order_payment":
-            return await self._cash.create(record)
-        return await self._create_fulfillment(record)
+        return await self._desks[record.record_type].create(record)
 
     async def update(
         self,
@@ -191,35 +178,6 @@ class GhlTarget:
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
-
-    async def _create_fulfillment(self, record: DesiredRecord) -> WriteAnswer:
-        parcel = parcel_of(record)
-        self._tried[record.key] = (parcel.order_id, parcel.tracking)
-        answered = decode((await self._client.fulfillments(parcel.order_id, priority="fresh")).body)
-        done = [doc for doc in answered if isinstance(doc, dict)]
-        known = fulfillment_ids(done, parcel.tracking)
-        if known:
-            return WriteAnswer(f"{parcel.order_id}/{known[0]}", 200)
-        order = decode((await self._client.order(parcel.order_id, priority="fresh")).body)
-        path = _FULFILLMENTS.format(id=parcel.order_id)
-        if not is_live(order):
-            raise refusal(record, path, "its order is in test mode.")
-        try:
-            items = capped(parcel.items, open_items(order, done))
-        except InvalidOperation:
-            raise refusal(record, path, "a quantity of its order or of a fulfillment is not a number.") from None
-        if not items:
-            raise refusal(record, path, "nothing of it is left to fulfil in GHL, and no fulfillment has its tracking.")
-        body = fulfillment_body(parcel, items, notify_customer=self._notify_customer)
-        try:
-            made = await self._client.create_fulfillment(parcel.order_id, body)
-        except (MissingScope, Forbidden) as error:
-            # Reading works, so this is no reason to keep every other system waiting.
-            raise Rejected(
-                system=error.system, method=error.method, path=error.path, status=error.status,
-                remedy=f"{error.remedy} Then `ghl-payments retry --connection ghl`.",
-            ) from None  # fmt: skip
-        return WriteAnswer(f"{parcel.order_id}/{made.native_id}", made.status)
 
     async def _create_provider(self, record: DesiredRecord) -> WriteAnswer:
         body = provider_body(record)
@@ -257,7 +215,7 @@ class GhlTarget:
 
         async def one(order_id: str) -> tuple[_Order, ApiError | None]:
             try:
-                found = await self._of_order(record_type, order_id, priority)
+                found = await self._desks[record_type].of_order(order_id, priority)
             except NotFound as error:
                 return _Order(order_id, 404, None), error
             except Unreachable:
@@ -274,12 +232,6 @@ class GhlTarget:
                 body = b'{"data":%b}' % order.body if order.body is not None else b"null"
                 writer.append(envelope, body, checked=True)
                 yield order
-
-    async def _of_order(self, record_type: str, order_id: str, priority: Priority) -> bytes:
-        """The JSON array of an order's fulfillments or transactions."""
-        if record_type == "order_payment":
-            return encode(await self._cash.transactions(order_id, priority))
-        return (await self._client.fulfillments(order_id, priority=priority)).body
 
     def _envelope(self, kind: str, record_type: str, **more: object) -> dict[str, object]:
         return {
