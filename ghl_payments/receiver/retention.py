@@ -39,8 +39,8 @@ def remove_read_files(folder: Path, keep_days: float, now: datetime | None = Non
             unread += 1
     if unread:
         logger.warning(
-            "%d inbox files in %s are older than %g days and were never read to their end: switch the inbox's sensor "
-            "on; they are kept until then",
+            "%d inbox files in %s are older than %g days and were never taken down: see that Dagster's sensor "
+            "webhook_inbox is on and that its runs succeed; the files are kept until then",
             unread,
             folder,
             keep_days,

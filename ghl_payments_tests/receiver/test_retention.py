@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ghl_payments.domain.inbox import InboxCursor, file_name
+from ghl_payments.defs.raw.webhook_events import take_down
+from ghl_payments.defs.turn import Turn
+from ghl_payments.domain.inbox import InboxCursor, InboxEvent, encode, file_name
 from ghl_payments.receiver.retention import remove_read_files, tell_cursor
-from ghl_payments_tests.receiver.support import events_in
+from ghl_payments.settings import load_settings
+from ghl_payments.warehouse.connection import Warehouse
+from ghl_payments_tests.receiver.support import environment, events_in
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -64,6 +68,20 @@ def test_no_days_keep_everything_and_few_days_keep_what_may_still_grow(tmp_path:
     assert remove_read_files(tmp_path, 0, NOW) == 0
     assert remove_read_files(tmp_path, 0.001, NOW) == 0
     assert remove_read_files(tmp_path, 0.001, NOW + timedelta(hours=2)) == 1
+
+
+def test_what_a_run_took_down_is_what_may_go(tmp_path: Path) -> None:
+    settings = load_settings(environment(tmp_path))
+    settings.inbox.mkdir(parents=True)
+    path = settings.inbox / file_name(NOW - timedelta(days=31), 1, 1)
+    taken = encode(InboxEvent(NOW, "ghl", "1", "ed25519", b"{}"))
+    path.write_bytes(taken)
+    os.utime(path, ((NOW - timedelta(days=31)).timestamp(),) * 2)
+    assert remove_read_files(settings.inbox, 30, NOW) == 0
+    turn = Turn(settings, settings.locations[0], Warehouse(settings.warehouse), NOW, "turn")
+    assert take_down(turn) == (1, 0)
+    assert remove_read_files(settings.inbox, 30, NOW) == 1
+    assert take_down(turn) == (0, 0)
 
 
 def test_other_files_beside_the_inboxs_stay(tmp_path: Path) -> None:

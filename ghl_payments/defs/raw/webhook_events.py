@@ -5,6 +5,7 @@ Which records those are stands in the run's configuration, put there by the inbo
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from ghl_payments.connectors.reread import is_fresh, reread
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import Turn, explained, turn_of
 from ghl_payments.domain.inbox import InboxBatch, InboxCursor
+from ghl_payments.receiver.retention import tell_cursor
 from ghl_payments.transport.inbox import read_inbox
 from ghl_payments.warehouse.inbox_load import load_inbox
 
@@ -56,7 +58,12 @@ def take_down(turn: Turn) -> tuple[int, int]:
     if not folder.is_dir():
         return 0, 0
     with turn.warehouse.open() as con:
-        return load_inbox(con, read, datetime.now(UTC))
+        taken = load_inbox(con, read, datetime.now(UTC))
+        (cursor,) = con.execute("select cursor from ops.inbox").fetchone() or (None,)
+    # Not being able to tell only means that no file is removed, which the receiver warns of.
+    with suppress(OSError):
+        tell_cursor(folder, InboxCursor.parse(cursor))
+    return taken
 
 
 async def read_again(turn: Turn, records: list[NamedRecord]) -> Again:
