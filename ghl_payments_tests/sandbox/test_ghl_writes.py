@@ -187,3 +187,37 @@ def test_a_payment_made_elsewhere_pays_the_order(box: RunningSandbox) -> None:
     amounts = sorted(row["amount"] for row in place["transactions"])
     assert (place["orders"][0]["paymentStatus"], amounts) == ("paid", [40, 60])
     assert post(box, PAY, {"mode": "cash"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("shows", "snapshot", "meta"),
+    [("notes", {"mode": "cash", "notes": "at the door"}, {"mark": "x"}), ("mode", {"mode": "cash"}, None),
+     ("nothing", None, None)],
+)  # fmt: skip
+def test_how_much_a_recorded_payment_tells_of_itself_is_open_and_lists_never_tell_its_meta(
+    box: RunningSandbox, shows: str, snapshot: dict[str, str] | None, meta: dict[str, str] | None
+) -> None:
+    box.switches(ghl_recorded_payment_shows=shows)
+    post(
+        box,
+        PAY,
+        {"mode": "cash", "amount": 40, "isPartialPayment": True, "notes": "at the door", "meta": {"mark": "x"}},
+    )
+    account = {"altId": box.location_id(), "altType": "location"}
+    with box.ghl() as client:
+        (listed,) = client.get("/payments/transactions", params=account | {"entityId": ORDER}).json()["data"]
+        detail = client.get(f"/payments/transactions/{listed['_id']}", params=account).json()
+    assert (listed.get("chargeSnapshot"), "meta" in listed) == (snapshot, False)
+    assert (detail.get("chargeSnapshot"), detail.get("meta")) == (snapshot, meta)
+    assert (listed["status"], listed["entityType"], listed["amount"]) == ("succeeded", "order", 40)
+    (effect,) = box.effects()
+    assert (effect["record_type"], effect["native_id"]) == ("order_payment", f"{ORDER}/{listed['_id']}")
+
+
+def test_the_known_fault_of_recording_payments_is_a_switch_and_changes_nothing(box: RunningSandbox) -> None:
+    before = box.state()
+    box.switches(ghl_record_payment="not_found")
+    answer = post(box, PAY, {"mode": "cash", "amount": 40})
+    assert (answer.status_code, answer.json()["message"]) == (404, "Order not found")
+    assert box.state() == before
+    assert box.effects() == []
