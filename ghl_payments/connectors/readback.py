@@ -19,7 +19,7 @@ from ghl_payments.connectors.levels import settle_levels, use_stored_levels
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents, naive
 from ghl_payments.warehouse.queries import run, run_text
-from ghl_payments.warehouse.reconcile import Target, derive_actual, describe_documents
+from ghl_payments.warehouse.reconcile import Target, compare_target, derive_actual, describe_documents
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +124,8 @@ async def _read_changes(back: ReadBack, record_type: str) -> tuple[Path, ReadCer
     return (path, certificate) if certificate is not None else None
 
 
-async def ask_for_removed(back: ReadBack, location_id: str) -> int:
-    """Ask of missing records whether a person removed them: those are not made again. How many were asked for.
+async def ask_for_removed(back: ReadBack, location_id: str, *, as_of: datetime, lag_seconds: int) -> int:
+    """Ask of records that would count as missing whether a person removed them. How many were asked for.
 
     Each key is asked for twice a day at most, and a bounded number at a time: whoever creates one looks first anyway.
     """
@@ -133,8 +133,9 @@ async def ask_for_removed(back: ReadBack, location_id: str) -> int:
     if not isinstance(connector, TellsRemovals):
         return 0
     with back.warehouse.open() as con:
+        compare_target(con, back.target, location_id, as_of=as_of, lag_seconds=lag_seconds)
         rows = run(con, "actual/perhaps_removed", {
-            "connection": back.target.connection, "location_id": location_id, "limit": MAX_ABSENCES,
+            "connection": back.target.connection, "limit": MAX_ABSENCES,
             "types": list(connector.removal_types), "since": naive(datetime.now(UTC) - timedelta(hours=12)),
         })  # fmt: skip
     asked_from = datetime.now(UTC)

@@ -18,7 +18,7 @@ from ghl_payments.warehouse.queries import run
 
 REPORTS = (
     "open_diffs", "reconciliation_summary", "money_at_risk", "push_log", "completeness", "capabilities",
-    "webhook_health",
+    "webhook_health", "not_deliverable",
 )  # fmt: skip
 
 

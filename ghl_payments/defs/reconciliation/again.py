@@ -52,11 +52,10 @@ def reconcile_all(turn: Turn, only: Collection[str] | None = None) -> dict[str, 
 
 def reconcile_settled(turn: Turn, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
     """`reconcile_all`, and again after the details were fetched that a change to a pushable record must rest on."""
-    counts = reconcile_all(turn, only)
-    if _ask_for_removed(turn, only):
+    if only is None and _ask_for_removed(turn):
         with turn.warehouse.open() as con:
             derive_desired(con, describe_targets(turn.settings, turn.location), turn.location.id)
-        counts = reconcile_all(turn, only)
+    counts = reconcile_all(turn, only)
     for _ in range(MAX_ROUNDS):
         with turn.warehouse.open() as con:
             rows = run(con, "raw/needed_for_changes", {"location_id": turn.location.id})
@@ -103,12 +102,12 @@ def stage_again(turn: Turn) -> None:
         find_invariants(con, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds)
 
 
-def _ask_for_removed(turn: Turn, only: Collection[str] | None) -> int:
-    """Ask the systems that can tell of what is missing there whether a person removed it; how many were asked for."""
+def _ask_for_removed(turn: Turn) -> int:
+    """Ask the systems that can tell of what would be missing there whether a person removed it; how many were asked."""
     asked = 0
     for connection in turn.settings.targets(turn.location):
         system = target_system(connection)
-        if system.removal_types and (only is None or connection.name in only):
+        if system.removal_types:
             asked += asyncio.run(_ask(turn, system, connection))
     return asked
 
@@ -118,7 +117,7 @@ async def _ask(turn: Turn, system: TargetSystem, connection: Connection) -> int:
     try:
         target = describe_target(turn.settings, connection)
         back = ReadBack(connector, target, turn.warehouse, turn.landing, turn.turn_id)
-        return await ask_for_removed(back, turn.location.id)
+        return await ask_for_removed(back, turn.location.id, as_of=turn.as_of, lag_seconds=turn.settings.lag_seconds)
     finally:
         await connector.aclose()
 
