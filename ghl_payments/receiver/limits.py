@@ -17,7 +17,8 @@ class Limits:
     body_seconds: float = 10.0
     idle_seconds: int = 30
     stop_seconds: int = 20
-    connections: int = 1024
+    connections: int = 768
+    """Below the 1,024 open files that a process commonly has: the inbox needs some."""
     requests: int = 512
     bodies_bytes: int = 64 * 1024 * 1024
     """Of all bodies in memory."""
