@@ -11,7 +11,7 @@ from typing import ClassVar
 from ghl_payments.connectors.access import Access, SetUp
 from ghl_payments.connectors.webhook.connector import WebhookConnector
 from ghl_payments.connectors.webhook.events import Shape
-from ghl_payments.connectors.webhook.opening import open_webhook
+from ghl_payments.connectors.webhook.opening import is_signed, open_webhook
 from ghl_payments.connectors.webhook.options import Options
 from ghl_payments.domain.keys import KeyKind
 
@@ -40,4 +40,4 @@ SET_UP = SetUp("Rankr, or any receiver of signed events", "https://receiver.exam
 
 def connect(access: Access) -> RankrConnector:
     """A connector for one receiver; SettingsError names the credential that is missing or malformed."""
-    return open_webhook(access, RankrConnector)
+    return open_webhook(access, RankrConnector, access.secret("secret") if is_signed(access) else None)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from pydantic import SecretStr
+
 from ghl_payments.connectors.access import Access
 from ghl_payments.connectors.webhook.connector import WebhookConnector
 from ghl_payments.connectors.webhook.options import Options
@@ -29,13 +31,18 @@ QUICK = RetryPolicy(tries=3, max_seconds=30.0, base=0.5, cap=5.0, retry_after_ca
 PATIENCE = Timeouts(connect=5.0, read=20.0, total=20.0)
 
 
-def open_webhook(access: Access, preset: type[Preset]) -> Preset:
+def is_signed(access: Access) -> bool:
+    """Whether events to this receiver are signed, so that there must be a secret."""
+    return _options(access).signing != "none"
+
+
+def open_webhook(access: Access, preset: type[Preset], secret: SecretStr | None) -> Preset:
     """A connector of this preset; SettingsError names the credential that is missing or malformed."""
-    options = access.options if isinstance(access.options, Options) else Options()
+    options = _options(access)
     name, base = access.connection.name, access.connection.base_url
     keys = []
-    if options.signing != "none":
-        keys.append(read_secret(access.secret("secret"), "secret", name))
+    if secret is not None:
+        keys.append(read_secret(secret, "secret", name))
         previous = access.optional_secret("previous_secret")
         if previous is not None:
             keys.append(read_secret(previous, "previous_secret", name))
@@ -45,6 +52,10 @@ def open_webhook(access: Access, preset: type[Preset]) -> Preset:
         preset.system, base, None, budget, timeouts=PATIENCE, retry=QUICK, rules="webhook", guard=guard
     )  # fmt: skip
     return preset(http, _reader(access, options, preset.system, budget, guard), keys, name, options)
+
+
+def _options(access: Access) -> Options:
+    return access.options if isinstance(access.options, Options) else Options()
 
 
 def _reader(access: Access, options: Options, system: str, budget: RateBudget, guard: AddressGuard) -> Reader | None:

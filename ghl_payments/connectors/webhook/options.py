@@ -24,15 +24,18 @@ Status = Annotated[int, Field(ge=200, le=499)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class GetTemplate(_Strict):
-    """How one record is read. `{key}` is `ghl:order:ID`, `{id}` GHL's id, `{entity}` order, transaction and so on."""
+    """How one record is read."""
 
     url: str
+    """`{key}` is `ghl:order:ID`, `{id}` GHL's id, `{entity}` order, transaction and so on, `{base}` the base_url."""
     found: tuple[Status, ...] = (200,)
+    """Statuses with which the record comes."""
     missing: tuple[Status, ...] = (404, 410)
+    """Statuses that say that there is none."""
 
     @field_validator("url")
     @classmethod
@@ -42,17 +45,19 @@ class GetTemplate(_Strict):
 
 
 class ListTemplate(_Strict):
-    """How all records are read. `items` finds the rows of a page, `total` their number in all where it is told.
-
-    `next` finds the cursor that goes into `{cursor}`, or is `link` for a Link header; with `{page}` (from 1) or
-    `{offset}` pages are read until one is empty. `{since}` is filled with the beginning of time.
-    """
+    """How all records are read."""
 
     url: str
+    """May have `{limit}`, `{entity}`, and one of `{cursor}`, `{page}` (from 1) and `{offset}`; with the last two pages
+    are read until one is empty. `{since}` is filled with the beginning of time."""
     items: JsonPath
+    """Where the rows of a page are, for instance `$.data[*]`."""
     next: str | None = None
+    """Where the cursor of the next page is, or `link` for a Link header."""
     total: JsonPath | None = None
+    """Where the number of all rows is."""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How many rows a page is asked for."""
 
     @field_validator("url")
     @classmethod
@@ -82,28 +87,37 @@ class ListTemplate(_Strict):
 
 
 class ReadAuth(_Strict):
-    """How reads sign in; `role`, and for basic `user_role` too, are roles under the connection's `credentials`."""
+    """How reads sign in."""
 
     type: Literal["header", "bearer", "basic"]
+    """An API key in a header, a bearer token, or a user name and a password."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "X-API-Key"
+    """The name of the header."""
     role: str = "read_token"
+    """The role under the connection's `credentials` of the key, token or password."""
     user_role: str = "read_user"
+    """The role of the user name."""
 
 
 class ReadMap(_Strict):
-    """Where a record of the receiver says what. `key` is what our events call `key`; the rest may be left out.
-
-    What is not told is not compared: there the last accepted event counts. `amount` is in major units.
-    """
+    """Where a record of the receiver says what. What is not told is not compared: the last accepted event counts."""
 
     key: JsonPath
+    """What our events call `key`."""
     id: JsonPath | None = None
+    """The receiver's own id of the record."""
     location: JsonPath | None = None
+    """What our events call `locationId`."""
     amount: JsonPath | None = None
+    """The amount in major units."""
     currency: JsonPath | None = None
+    """Its currency."""
     status: JsonPath | None = None
+    """The status."""
     updated_at: JsonPath | None = None
+    """What our events call `version`."""
     hash: JsonPath | None = None
+    """What our events call `contentHash`: with it everything that was said is compared."""
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -112,13 +126,18 @@ class ReadMap(_Strict):
 
 
 class ReadBack(_Strict):
-    """How the receiver is read. `per_run` bounds how many unchanged records a run asks for one by one."""
+    """How the receiver is read."""
 
     get: GetTemplate | None = None
+    """How one record is read."""
     list: ListTemplate | None = None
+    """How all records are read."""
     auth: ReadAuth | None = None
+    """How reads sign in."""
     map: ReadMap
+    """Where a record of the receiver says what."""
     per_run: Annotated[int, Field(ge=0)] | None = None
+    """Without a list: how many unchanged records a run asks for again."""
 
     @model_validator(mode="after")
     def _something_to_read(self) -> Self:
@@ -129,20 +148,24 @@ class ReadBack(_Strict):
 
 
 class Options(_Strict):
-    """The `options` of a target that is told of records by signed events.
-
-    `endpoint` takes the events. `signing: none` is for receivers that know us by something else. `contact_fields` are
-    what events may say of a person. `allow_private` permits a receiver in a network of one's own.
-    """
+    """The `options` of a target that is told of records by signed events."""
 
     endpoint: str = "{base}"
+    """Where events go; `{base}` is the base_url."""
     envelope: Literal["standard", "cloudevents_structured", "cloudevents_binary"] = "standard"
+    """The form of the body."""
     signing: Literal["standard_webhooks", "none"] = "standard_webhooks"
+    """`none` is for receivers that know us by something else."""
     idempotency_key: Literal["off", "quoted", "bare"] = "off"
+    """Whether the event's id is sent as Idempotency-Key too, and in which form."""
     source: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "ghl"
+    """What events say of where they come from."""
     contact_fields: tuple[Literal["id", "name", "email", "phone"], ...] = ()
+    """What events may say of a person."""
     allow_private: bool = False
+    """Permits a receiver in a network of one's own."""
     read_back: ReadBack | None = None
+    """How the receiver is read; without it nothing is ever verified."""
 
     @field_validator("endpoint")
     @classmethod
