@@ -34,7 +34,11 @@ def backfill(
     # Dagster takes seconds to import, which a wrong date need not wait for.
     from ghl_payments.commands import backfill as work
 
-    report = work.run_backfill(settings, chosen, window, _to_stderr, push=push, restart=restart)
+    try:
+        report = work.run_backfill(settings, chosen, window, _to_stderr, push=push, restart=restart)
+    except KeyboardInterrupt:
+        _to_stderr(f"Stopped. {work.GOES_ON}")
+        return CANNOT_TELL
     standing: dict[str, Any] = {"diffs": {"open": None, "by": []}, "changes": {}}
     if settings.reports.exists():
         with published.connect(settings.reports) as con:

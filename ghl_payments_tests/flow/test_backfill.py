@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections import Counter
 from typing import Any
@@ -80,7 +81,8 @@ def test_a_backfill_that_ended_begins_anew_and_pushes_when_asked_to(loop: LoopFa
 def test_a_slice_that_stays_incomplete_is_told_and_read_again_by_the_same_command(loop: LoopFactory) -> None:
     shop = loop(seed=11, orders=25)
     shop.only_first_location()
-    shop.sandbox.fault("status", status=500, system="ghl", path="/payments/subscriptions", times=12)
+    # Three times no list at all, which is as often as a slice is tried.
+    shop.sandbox.fault("status", status=200, body={"no": "list"}, system="ghl", path="/payments/subscriptions", times=3)
     code, said, progress = backfill(shop)
     assert code == 1
     assert said["incomplete"]
@@ -93,7 +95,9 @@ def test_a_slice_that_stays_incomplete_is_told_and_read_again_by_the_same_comman
     assert 0 < said["slices"] < SLICES
 
 
-def test_a_second_backfill_of_a_location_at_the_same_time_is_refused(loop: LoopFactory) -> None:
+def test_a_second_backfill_of_a_location_at_the_same_time_is_refused_until_the_first_is_stopped(
+    loop: LoopFactory,
+) -> None:
     shop = loop(seed=11, orders=25)
     shop.only_first_location()
     shop.sandbox.fault("latency", seconds=0.5, system="ghl", path="/payments/.*")
@@ -101,6 +105,9 @@ def test_a_second_backfill_of_a_location_at_the_same_time_is_refused(loop: LoopF
         assert process.stderr is not None
         assert next(line for line in process.stderr if "1 of " in line)
         done = shop.command("backfill", *WINDOW)
+        process.send_signal(signal.SIGINT)
+        assert "Stopped. The same command goes on from here." in process.communicate(timeout=60)[1]
+        assert process.returncode == 2
     assert done.returncode == 2
     assert f"Another backfill of {shop.locations[0]} is running" in done.stdout
 

@@ -33,7 +33,7 @@ _SHOWN = 20
 
 def seen_runs(instance: dg.DagsterInstance, kind: Kind, places: Iterable[Place], now: datetime) -> list[Seen]:
     """The runs that may settle the newest ticks of this kind or a larger one, and all scans that are not over yet."""
-    active = instance.get_run_records(dg.RunsFilter(statuses=NOT_OVER, tags={SCAN_TAG: list(KINDS)}))
+    active = instance.get_run_records(dg.RunsFilter(statuses=NOT_OVER))
     gone = end_left_behind(instance, [record.dagster_run for record in active])
     records = {record.dagster_run.run_id: record for record in active if record.dagster_run.run_id not in gone}
     places, since = list(places), now
