@@ -1,0 +1,119 @@
+"""What a batch of events asks for: the same in any order and however often they come, and nothing for what is unknown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ghl_payments.defs.automation.inbox import MAX_WAITING, REFRESH, evaluate, plan_refresh, refresh_config
+from ghl_payments.domain.inbox import InboxEvent, RecordRef, encode, file_name
+from ghl_payments.settings import Settings, load_settings
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SETTINGS = load_settings({})
+ONE, TWO = (place.id for place in SETTINGS.locations)
+
+
+def event(delivery_id: str, order_id: str = "o1", **changes: object) -> InboxEvent:
+    fields = {"location_id": ONE, "event": "OrderCreate", "records": (RecordRef("order", order_id),), "system": "ghl"}
+    return InboxEvent(received_at=NOW, delivery_id=delivery_id, verified="ed25519", body=b"{}", **fields | changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return SETTINGS.model_copy(update={"inbox": tmp_path / "inbox"})
+
+
+def write(settings: Settings, *events: InboxEvent) -> None:
+    settings.inbox.mkdir(exist_ok=True)
+    with (settings.inbox / file_name(NOW, 1, 1)).open("ab") as file:
+        file.writelines(map(encode, events))
+
+
+BATCH = [
+    event("a"), event("b", "o2"), event("c", "o1", event="OrderStatusUpdate"), event("d", location_id=TWO),
+    event("e", location_id="elsewhere"), event("f", records=(RecordRef("contact", "x"),), event="ContactUpdate"),
+    event("g", records=(RecordRef("invoice", "i1"),)), event("h", location_id=None),
+    event("i", system="halo", connection="halo", location_id=None, records=(RecordRef("invoice", "7"),)),
+]  # fmt: skip
+
+
+@given(st.permutations(BATCH), st.lists(st.sampled_from(BATCH), max_size=5))
+def test_order_and_copies_make_no_difference(shuffled: list[InboxEvent], copies: list[InboxEvent]) -> None:
+    plain, disturbed = plan_refresh(BATCH, SETTINGS), plan_refresh([*shuffled, *copies], SETTINGS)
+    assert disturbed.wanted == plain.wanted
+    assert {place: wanted.run_key(place) for place, wanted in disturbed.wanted.items()} == {
+        place: wanted.run_key(place) for place, wanted in plain.wanted.items()
+    }
+
+
+def test_each_location_is_asked_for_exactly_the_records_that_are_named() -> None:
+    plan = plan_refresh(BATCH, SETTINGS)
+    hint = ("halo", "invoice", "7")
+    assert plan.wanted[ONE].records == {("", "order", "o1"), ("", "order", "o2"), ("", "invoice", "i1"), hint}
+    assert plan.wanted[TWO].records == {("", "order", "o1"), hint}
+    assert plan.kept == {"unknown location": 2, "nothing to read for ContactUpdate": 1}
+
+
+@given(st.sets(st.sampled_from("abcdefgh"), min_size=1), st.sets(st.sampled_from("abcdefgh"), min_size=1))
+def test_run_keys_are_equal_only_for_the_same_deliveries(some: set[str], others: set[str]) -> None:
+    keys = [plan_refresh(map(event, ids), SETTINGS).wanted[ONE].run_key(ONE) for ids in (some, others)]
+    assert (keys[0] == keys[1]) == (some == others)
+
+
+def ticked(settings: Settings, cursor: str | None, max_bytes: int = 10**6) -> dg.SensorResult:
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance, cursor) as context:
+        said = evaluate(context, settings, max_bytes)
+    assert isinstance(said, dg.SensorResult)
+    return said
+
+
+def test_a_replayed_tick_asks_for_the_same_runs(settings: Settings) -> None:
+    write(settings, *BATCH)
+    first, again = ticked(settings, None), ticked(settings, None)
+    assert first.run_requests is not None
+    assert [(r.run_key, r.partition_key, r.run_config) for r in first.run_requests] == [
+        (r.run_key, r.partition_key, r.run_config) for r in again.run_requests or []
+    ]
+    assert not ticked(settings, first.cursor).run_requests
+    assert {request.partition_key for request in first.run_requests} == {ONE, TWO}
+
+
+def test_ticks_of_bounded_size_name_every_record_once(settings: Settings) -> None:
+    write(settings, *(event(f"w{n}", f"o{n}") for n in range(10)))
+    cursor, named = None, []
+    for _ in range(8):
+        said = ticked(settings, cursor, 900)
+        cursor = said.cursor
+        for request in said.run_requests or []:
+            named += [r["id"] for r in request.run_config["ops"]["raw__webhook_events"]["config"]["records"]]
+    assert sorted(named) == sorted(f"o{n}" for n in range(10))
+
+
+def test_without_an_inbox_a_tick_says_so(settings: Settings) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance) as context:
+        said = evaluate(context, settings)
+    assert isinstance(said, dg.SkipReason)
+    assert str(settings.inbox) in str(said.skip_message)
+
+
+def test_while_refreshes_wait_the_inbox_waits_too(settings: Settings) -> None:
+    write(settings, event("a"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = dg.GraphDefinition(REFRESH).to_job()
+        for _ in range(MAX_WAITING):
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
+        with dg.build_sensor_context(instance) as context:
+            said = evaluate(context, settings)
+    assert isinstance(said, dg.SkipReason)
+
+
+def test_the_configuration_names_the_records_and_spares_targets_read_lately() -> None:
+    ops = refresh_config([("", "order", "o1")])["ops"]
+    assert ops["raw__webhook_events"]["config"]["records"] == [{"connection": "", "record_type": "order", "id": "o1"}]
+    assert ops["actual_halo"]["config"] == {"only_if_stale": True}
