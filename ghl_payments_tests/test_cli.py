@@ -32,6 +32,7 @@ COMMANDS = {
     "run",
     "sandbox",
     "status",
+    "webhooks",
 }
 
 
