@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,37 +67,45 @@ def test_run_keys_are_equal_only_for_the_same_deliveries(some: set[str], others:
     assert (keys[0] == keys[1]) == (some == others)
 
 
-def ticked(settings: Settings, cursor: str | None, max_bytes: int = 10**6) -> dg.SensorResult:
-    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance, cursor) as context:
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def ticked(
+    instance: dg.DagsterInstance, settings: Settings, cursor: str | None, max_bytes: int = 10**6
+) -> dg.SensorResult:
+    with dg.build_sensor_context(instance, cursor) as context:
         said = evaluate(context, settings, max_bytes)
     assert isinstance(said, dg.SensorResult)
     return said
 
 
-def test_a_replayed_tick_asks_for_the_same_runs(settings: Settings) -> None:
+def test_a_replayed_tick_asks_for_the_same_runs(instance: dg.DagsterInstance, settings: Settings) -> None:
     write(settings, *BATCH)
-    first, again = ticked(settings, None), ticked(settings, None)
+    first, again = ticked(instance, settings, None), ticked(instance, settings, None)
     assert first.run_requests is not None
     assert [(r.run_key, r.partition_key, r.run_config) for r in first.run_requests] == [
         (r.run_key, r.partition_key, r.run_config) for r in again.run_requests or []
     ]
-    assert not ticked(settings, first.cursor).run_requests
+    assert not ticked(instance, settings, first.cursor).run_requests
     assert {request.partition_key for request in first.run_requests} == {ONE, TWO}
 
 
-def test_ticks_of_bounded_size_name_every_record_once(settings: Settings) -> None:
+def test_ticks_of_bounded_size_name_every_record_once(instance: dg.DagsterInstance, settings: Settings) -> None:
     write(settings, *(event(f"w{n}", f"o{n}") for n in range(10)))
     cursor, named = None, []
     for _ in range(8):
-        said = ticked(settings, cursor, 900)
+        said = ticked(instance, settings, cursor, 900)
         cursor = said.cursor
         for request in said.run_requests or []:
             named += [r["id"] for r in request.run_config["ops"]["raw__webhook_events"]["config"]["records"]]
     assert sorted(named) == sorted(f"o{n}" for n in range(10))
 
 
-def test_without_an_inbox_a_tick_says_so(settings: Settings) -> None:
-    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance) as context:
+def test_without_an_inbox_a_tick_says_so(instance: dg.DagsterInstance, settings: Settings) -> None:
+    with dg.build_sensor_context(instance) as context:
         said = evaluate(context, settings)
     assert isinstance(said, dg.SkipReason)
     assert str(settings.inbox) in str(said.skip_message)
@@ -104,11 +113,11 @@ def test_without_an_inbox_a_tick_says_so(settings: Settings) -> None:
 
 def test_while_refreshes_wait_the_inbox_waits_too(settings: Settings) -> None:
     write(settings, event("a"))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.DagsterInstance.ephemeral() as busy:
         job = dg.GraphDefinition(REFRESH).to_job()
         for _ in range(MAX_WAITING):
-            instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
-        with dg.build_sensor_context(instance) as context:
+            busy.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
+        with dg.build_sensor_context(busy) as context:
             said = evaluate(context, settings)
     assert isinstance(said, dg.SkipReason)
 
