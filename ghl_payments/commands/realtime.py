@@ -47,6 +47,11 @@ def tick(instance: dg.DagsterInstance, cursor: str | None, *, max_bytes: int = B
     return done
 
 
+def prepare() -> None:
+    """Load the definitions now, so that the first tick need not."""
+    _job()
+
+
 @cache
 def _job() -> Any:
     """Loading the definitions takes longer than many a refresh; a daemon's code server has them loaded, too."""
