@@ -112,7 +112,7 @@ def _build(
     for index, (ledger, share) in enumerate(zip(ledgers, (orders - orders * 2 // 5, orders * 2 // 5), strict=True)):
         driven = share // DRIVEN_EVERY
         _fill(ledger, share - driven)
-        drive(ledger, index, _left(ledger, share), Random(f"{seed}/driven/{ledger.location.id}"))
+        drive(ledger, index, _left(ledger, share), Random(f"{seed}/driven/{ledger.location.id}"), agreed=not defects)
     halo = Halo(Random(f"{seed}/halo"), moment)
     locations = [_location(ledger) for ledger in ledgers]
     for location in locations:

@@ -18,12 +18,16 @@ EVERY = 25
 """So many orders of a location for one of these."""
 
 
-def drive(ledger: Ledger, index: int, count: int, rng: Random) -> None:
-    """Add so many orders, the kinds in turn; locations begin with different ones."""
+def drive(ledger: Ledger, index: int, count: int, rng: Random, *, agreed: bool = False) -> None:
+    """Add so many orders, the kinds in turn; locations begin with different ones.
+
+    In a world that is `agreed` all cash was recorded.
+    """
     with ledger.dice(rng):
         for n in range(count):
             contact = ledger.catalog.contact(ledger.now - 400 * DAY)
-            _KINDS[(n + 2 * index) % len(_KINDS)](ledger, contact)
+            kind = _KINDS[(n + 2 * index) % len(_KINDS)]
+            (cash_recorded if agreed and kind in _UNRECORDED else kind)(ledger, contact)
 
 
 def track_link(track_id: str) -> str:
@@ -114,3 +118,4 @@ _KINDS: tuple[Callable[[Ledger, Contact], None], ...] = (
     brought_twice,
     rest_for_cash,
 )
+_UNRECORDED = (brought_for_cash, rest_for_cash)
