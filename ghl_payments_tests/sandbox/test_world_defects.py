@@ -114,5 +114,5 @@ def test_rows_have_the_form_that_readers_rely_on() -> None:
         assert row["native_ids"] == sorted(row["native_ids"])
         assert (row["amount_minor"] is None) == (row["currency"] is None)
         deliveries = ("halo:sales_order:", "trackpod:order:")
-        told = row["record_type"] in ("fulfillment", "order_payment")
+        told = row["system"] == "ghl" and row["record_type"] in ("fulfillment", "order_payment")
         assert row["key"].startswith(deliveries if told else "ghl:")
