@@ -232,6 +232,26 @@ def test_a_key_that_cannot_exist_must_be_missing_before_single_reads_are_believe
     assert "options.read_back.get" in said
 
 
+def test_without_single_reads_a_record_is_looked_up_in_the_list_as_it_is_now(tmp_path: Path) -> None:
+    rows: list[Row] = [{"key": "ghl:order:o1", "id": 1}]
+
+    async def use(opened: RankrConnector, server: Loopback) -> tuple[dict[str, int], list[str]]:
+        await opened.read("order", tmp_path / "before.zst")
+        rows.append({"key": "ghl:order:o2", "id": 2})
+        asked = ["ghl:order:o1#1", "ghl:order:o2", "ghl:order:o1#9"]
+        answers = await opened.read_details("order", asked, tmp_path / "details.zst")
+        return answers, await opened.find("order", "ghl:order:o2", "LocationOne", tmp_path / "found.zst")
+
+    read_back = READ | {"map": {"key": "$.key", "id": "$.id"}}
+    (answers, found), _ = with_server(lambda r: json_reply({"data": rows}), use, read_back=read_back)
+    assert answers == {"ghl:order:o1#1": 200, "ghl:order:o2": 200, "ghl:order:o1#9": 404}
+    assert found == ["ghl:order:o2#2"]
+    details = [
+        (line["envelope"]["kind"], line["envelope"].get("native_id")) for line in landed(tmp_path / "details.zst")
+    ]
+    assert details == [("list", None), ("list", None), ("detail", "ghl:order:o1#9")]
+
+
 def test_the_levels_follow_from_the_options_and_may_be_forced_down_only() -> None:
     both = READ | {"get": {"url": "{base}/records/{key}"}}
     opened = connector("https://receiver.example.com", read_back=both)

@@ -162,7 +162,7 @@ class Loop:
     def killed_run(self, when: Callable[[], bool]) -> None:
         """`ghl-payments run`, ended by SIGKILL at the moment when `when` is true."""
         with self.process("run", "--json") as process:
-            wait_until(lambda: process.poll() is not None or when())
+            wait_until(lambda: process.poll() is not None or when(), 180)
             assert process.poll() is None, f"the run ended before it could be killed: {process.communicate()}"
 
     def diffs(self, **values: Any) -> list[Row]:
