@@ -22,8 +22,9 @@ from urllib.parse import urlsplit
 import duckdb
 
 from ghl_payments.commands import published, show
-from ghl_payments.commands.loop import LoopResult, run_loop
+from ghl_payments.commands.loop import LoopResult, open_instance, run_loop
 from ghl_payments.commands.own_sandbox import OwnSandbox, on_stop_signals, own_sandbox
+from ghl_payments.commands.round_trip import RoundTripError, receiving
 from ghl_payments.connections import SettingsError
 from ghl_payments.domain.diff_kinds import DIFF_KINDS
 from ghl_payments.settings import Settings, load_settings
@@ -35,7 +36,7 @@ _IDENTITY = ("location_id", "live", "system", "record_type", "key", "kind", "cla
 
 
 def run_demo(say: Say, *, seed: int, orders: int, keep: Path | None = None) -> bool:
-    """Run the loop twice and tell what happened; True if it converged.
+    """Run the loop twice and tell what happened; True if it converged and a webhook arrived.
 
     Converged: the second turn wrote nothing and no difference is left that a write could close. With `keep` the
     warehouse, the published copy and the env file stay in that folder.
@@ -58,11 +59,24 @@ def run_demo(say: Say, *, seed: int, orders: int, keep: Path | None = None) -> b
             left = published.open_pushable(con)
         converged = not first.failures and not second.failures and not wrote_second and not left
         say(_verdict(converged, wrote_second, left))
+        arrived = _webhook(say, settings, sandbox)
         if keep is not None:
             say(
                 f"Kept: {settings.reports} (published copy), {sandbox.env_file} (env file of the sandbox, now stopped)."
             )
-    return converged
+    return converged and arrived
+
+
+def _webhook(say: Say, settings: Settings, sandbox: OwnSandbox) -> bool:
+    """A further order, told by a webhook instead of a sweep; True if it arrived everywhere."""
+    with open_instance() as instance, receiving(settings, sandbox.environment, instance, sandbox.base_url) as realtime:
+        try:
+            trip = realtime.new_order()
+        except RoundTripError as error:
+            say(f"Webhook: {error}.")
+            return False
+    say(trip.told())
+    return trip.complete
 
 
 def _interrupt() -> None:
