@@ -126,3 +126,12 @@ def test_the_configuration_names_the_records_and_spares_targets_read_lately() ->
     ops = refresh_config([("", "order", "o1")])["ops"]
     assert ops["raw__webhook_events"]["config"]["records"] == [{"connection": "", "record_type": "order", "id": "o1"}]
     assert ops["actual_halo"]["config"] == {"only_if_stale": True}
+
+
+@pytest.mark.parametrize(("number", "asked"), [("GHL-o7", {("halo", "order", "ghl:order:o7")}), ("PO-7", None)])
+def test_a_number_that_carries_our_key_is_searched_for_and_another_one_is_not_ours(
+    number: str, asked: set[tuple[str, str, str]] | None
+) -> None:
+    hint = event("a", system="halo", connection="halo", location_id=ONE, records=(RecordRef("order_number", number),))
+    wanted = plan_refresh([hint], SETTINGS).wanted
+    assert (wanted[ONE].records if wanted else None) == asked

@@ -14,7 +14,8 @@ import dagster as dg
 from ghl_payments.connectors.registry import target_systems
 from ghl_payments.defs.partitions import location_partitions
 from ghl_payments.defs.turn import PRIORITY_TAG
-from ghl_payments.domain.inbox import InboxCursor, InboxEvent
+from ghl_payments.domain.inbox import InboxCursor, InboxEvent, RecordRef
+from ghl_payments.domain.keys import ghl_key
 from ghl_payments.settings import Settings, load_settings
 from ghl_payments.transport.inbox import read_inbox
 
@@ -86,7 +87,15 @@ def _named(event: InboxEvent, settings: Settings) -> tuple[set[Named], list[str]
     places = [place.id for place in settings.locations if name in {c.name for c in settings.targets(place)}]
     if event.location_id in places:
         places = [event.location_id]
-    return {(name, ref.record_type, ref.id) for ref in event.records}, places
+    return {(name, *found) for ref in event.records if (found := _findable(ref)) is not None}, places
+
+
+def _findable(ref: RecordRef) -> tuple[str, str] | None:
+    """What the record is asked for by: its native id, or the key that an order's number carries; None for no order of
+    ours."""
+    if ref.record_type != "order_number":
+        return ref.record_type, ref.id
+    return ("order", ghl_key("order", ref.id.removeprefix("GHL-"))) if ref.id.startswith("GHL-") else None
 
 
 def refresh_config(records: Iterable[Named] = ()) -> dict[str, Any]:
