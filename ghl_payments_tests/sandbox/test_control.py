@@ -19,13 +19,13 @@ def test_a_state_comes_back_as_it_was_put(sandbox: SandboxFactory) -> None:
             providers=[{"_id": "p1"}],
         )
         | halo_state(SalesOrder=[{"client_id": 1, "user_id": 1, "po_number": "ghl:order:1"}])
-        | {"rankr": {"records": [{"id": 1}]}}
+        | {"elsewhere": {"records": [{"id": 1}]}}
     )
     first = box.http.get("/_sandbox/state").content
     assert box.http.put("/_sandbox/state", content=first).status_code == 200
     assert box.http.get("/_sandbox/state").content == first
     assert b'"amount":0.10' in first
-    assert box.state()["rankr"] == {"records": [{"id": 1}]}
+    assert box.state()["elsewhere"] == {"records": [{"id": 1}]}
 
 
 def test_missing_ids_totals_tokens_and_tables_are_filled_in(sandbox: SandboxFactory) -> None:
