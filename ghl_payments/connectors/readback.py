@@ -14,12 +14,12 @@ from typing import Any
 
 import duckdb
 
-from ghl_payments.connectors.base import Connector, ReadCertificate, RepeatSafe, TellsChanges, TellsRemovals
+from ghl_payments.connectors.base import Connector, ReadCertificate, RepeatSafe, TellsChanges
 from ghl_payments.connectors.levels import settle_levels, use_stored_levels
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments.warehouse.landing_load import load_documents, naive
-from ghl_payments.warehouse.queries import run, run_text
-from ghl_payments.warehouse.reconcile import Target, compare_target, derive_actual, describe_documents
+from ghl_payments.warehouse.queries import run_text
+from ghl_payments.warehouse.reconcile import Target, derive_actual, describe_documents
 
 logger = logging.getLogger(__name__)
 
@@ -122,36 +122,6 @@ async def _read_changes(back: ReadBack, record_type: str) -> tuple[Path, ReadCer
     path = back.file(f"{record_type}-changes")
     certificate = await connector.read_changes(record_type, row[0].replace(tzinfo=UTC), path)
     return (path, certificate) if certificate is not None else None
-
-
-async def ask_for_removed(back: ReadBack, location_id: str, *, as_of: datetime, lag_seconds: int) -> int:
-    """Ask of records that would count as missing whether a person removed them. How many were asked for.
-
-    Each key is asked for twice a day at most, and a bounded number at a time: whoever creates one looks first anyway.
-    """
-    connector = back.connector
-    if not isinstance(connector, TellsRemovals):
-        return 0
-    with back.warehouse.open() as con:
-        compare_target(con, back.target, location_id, as_of=as_of, lag_seconds=lag_seconds)
-        rows = run(con, "actual/perhaps_removed", {
-            "connection": back.target.connection, "limit": MAX_ABSENCES,
-            "types": list(connector.removal_types), "since": naive(datetime.now(UTC) - timedelta(hours=12)),
-        })  # fmt: skip
-    asked_from = datetime.now(UTC)
-    for record_type in connector.removal_types:
-        keys = [key for name, key in rows if name == record_type]
-        if not keys:
-            continue
-        path = back.file(f"{record_type}-removed")
-        await connector.removed(record_type, keys, path)
-        with back.warehouse.open() as con:
-            load_documents(con, path, back.target.connection, asked_from, listed_from=asked_from)
-            con.execute(
-                "insert or replace into actual.lookups select ?, ?, unnest(?::varchar[]), ?",
-                [back.target.connection, record_type, keys, naive(asked_from)],
-            )
-    return len(rows)
 
 
 def _metrics(certificate: ReadCertificate) -> dict[str, Any]:

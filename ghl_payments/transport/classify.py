@@ -103,7 +103,7 @@ _TRACKPOD: tuple[Rule, ...] = (
         405,
         405,
         Rejected,
-        remedy="Track-POD does not allow it: the driver has processed the order, or the plan or the key lacks this method.",
+        remedy="Track-POD does not allow it: the driver has processed the order, or plan or key lack the method.",
     ),
     Rule(410, 410, NotFound, remedy="A person removed the order in Track-POD; it is not made again."),
     Rule(415, 415, Rejected, remedy="Track-POD did not take the body for JSON; nothing was applied."),

@@ -1,6 +1,6 @@
 """Track-POD as a target of the loop: orders by day with a certificate, status changes since an instant, writes.
 
-Requests belong to `client.py`, bodies to `bodies.py`, day scans to `scan.py`; what differs is decided by SQL.
+Requests belong to `client.py`, day scans to `scan.py`, writes to `writing.py`; what differs is decided by SQL.
 """
 
 from __future__ import annotations
@@ -10,34 +10,20 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from ghl_payments.connectors.base import DesiredRecord, Level, Probe, ReadCertificate, WriteAnswer
-from ghl_payments.connectors.trackpod.bodies import (
-    PROCESSED,
-    WRITABLE,
-    adopting_body,
-    changed_body,
-    create_body,
-    is_elsewhere,
-    is_named,
-    is_ours,
-    number_of,
-    order_id_of,
-    refusal,
-    whole_body,
-)
+from ghl_payments.connectors.trackpod.bodies import WRITABLE, is_elsewhere, is_ours, number_of, order_id_of
 from ghl_payments.connectors.trackpod.client import SYSTEM, TrackPodClient
 from ghl_payments.connectors.trackpod.options import TrackPodOptions
 from ghl_payments.connectors.trackpod.scan import scan_days, window_of
 from ghl_payments.connectors.trackpod.shapes import OrderRow
+from ghl_payments.connectors.trackpod.writing import OrderDesk
 from ghl_payments.transport.concurrency import in_order
 from ghl_payments.transport.errors import (
     ApiError,
     Forbidden,
     NotFound,
-    OutcomeUnknown,
     Rejected,
     SchemaDrift,
     Transient,
@@ -97,7 +83,7 @@ class TrackPodConnector:
         self._now = now
         self._concurrency = concurrency
         self._feed = "none"
-        self._just_read: dict[str, OrderRow] = {}
+        self._desk = OrderDesk(client, self._options, self._today)
 
     async def probe_levels(self, *, may_write: bool) -> dict[str, Level]:  # noqa: ARG002 - reading tells
         """Whether the list of status changes is answered at all; nothing is ever written to find out."""
@@ -199,78 +185,15 @@ class TrackPodConnector:
 
         OutcomeUnknown when an answer is lost, also that of the look afterwards which tells the order's TrackId.
         """
-        body = create_body(record, quiet=self._is_quiet(record))
-        known = await self._known(record)
-        if known is not None:
-            return await self._adopt(record, known)
-        status = await self._client.post(body)
-        try:
-            made = await self._client.by_id(order_id_of(record.key), priority="verify")
-        except ApiError as error:
-            raise OutcomeUnknown(
-                system=SYSTEM, method="POST", path="/Order", status=error.status,
-                remedy="The order was accepted and could not be read afterwards; it is read back before anything else.",
-            ) from None  # fmt: skip
-        self._just_read[made.track_id] = made
-        return WriteAnswer(made.track_id, status)
+        return await self._desk.create(record)
 
     async def update(self, native_id: str, record: DesiredRecord, changed: Sequence[str]) -> WriteAnswer:
         """Write the `changed` fields into the order as it is now; Rejected when the driver has processed it."""
-        order = decode((await self._client.by_track_id(native_id, priority="fresh")).raw)
-        return WriteAnswer(native_id, await self._write(record, order, changed_body(record, order, changed)))
+        return await self._desk.update(native_id, record, changed)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
-
-    async def _known(self, record: DesiredRecord) -> OrderRow | None:
-        """The delivery order that has the record's Id; Rejected when it was removed, or is another location's."""
-        try:
-            row = await self._client.by_id(order_id_of(record.key), priority="fresh")
-            if decode(row.raw).get("Type") == 1:  # a collection under our Id hides what may stand behind it
-                rows = await self._client.numbered(number_of(record.key), priority="fresh")
-                behind = [other for other in rows if is_ours(decode(other.raw), record.key)]
-                if not behind:
-                    return None
-                row = behind[0]
-        except NotFound as error:
-            if error.status == 410:
-                raise refusal(record, error.remedy) from None
-            return None
-        if is_elsewhere(decode(row.raw), record.location_id):
-            raise refusal(record, "the order of its Id says in CustomerReferenceId that it belongs elsewhere.")
-        return row
-
-    async def _adopt(self, record: DesiredRecord, row: OrderRow) -> WriteAnswer:
-        order = decode(row.raw)
-        wanted = adopting_body(record, order)
-        is_whole = wanted == whole_body(order) or (self._is_history(order) and is_named(order, record))
-        if not is_whole:
-            return WriteAnswer(row.track_id, await self._write(record, order, wanted))
-        self._just_read[row.track_id] = row
-        return WriteAnswer(row.track_id, 200)
-
-    async def _write(self, record: DesiredRecord, order: Mapping[str, Any], body: Mapping[str, object]) -> int:
-        """PUT the whole order. By Id, which the forced way needs, only where the Id names this very order."""
-        track_id = str(order["TrackId"])
-        if order.get("StatusId") not in PROCESSED:
-            return await self._client.put(track_id, body)
-        if not self._options.force_update:
-            raise refusal(
-                record, "the driver has processed it; `force_update` would change it all the same.", method="PUT"
-            )
-        named = await self._client.by_id(str(body.get("Id") or ""), priority="fresh")
-        if named.track_id != track_id:
-            raise refusal(record, "several orders have its Id, and the forced way would change another.", method="PUT")
-        return await self._client.put_forced(body)
-
-    def _is_history(self, order: Mapping[str, Any]) -> bool:
-        return order.get("StatusId") in PROCESSED and not self._options.force_update
-
-    def _is_quiet(self, record: DesiredRecord) -> bool:
-        """Whether the customer is to hear nothing: always of orders that were made before yesterday."""
-        day = record.fields.get("date") or ""
-        return not self._options.notify_customers or day < (self._today() - timedelta(days=1)).isoformat()
 
     def _today(self) -> date:
         return self._now().astimezone(ZoneInfo(self._options.timezone)).date()
@@ -280,7 +203,7 @@ class TrackPodConnector:
         guard = OutageGuard()
 
         async def one(native_id: str) -> tuple[_Document, ApiError | None]:
-            if (known := self._just_read.pop(native_id, None)) is not None:
+            if (known := self._desk.just_read.pop(native_id, None)) is not None:
                 return _Document(native_id, 200, known), None
             try:
                 row = await self._client.by_track_id(native_id, priority="verify")

@@ -12,7 +12,7 @@ from ghl_payments.connections import Connection
 from ghl_payments.connectors.ghl.connect import connect_ghl
 from ghl_payments.connectors.ghl.extract import Extraction, extract_details, extract_list, extract_named_details
 from ghl_payments.connectors.ghl.refresh import refresh_records
-from ghl_payments.connectors.readback import ReadBack, ask_for_removed
+from ghl_payments.connectors.readback import ReadBack
 from ghl_payments.connectors.registry import (
     TargetSystem,
     access_to,
@@ -20,6 +20,7 @@ from ghl_payments.connectors.registry import (
     describe_targets,
     target_system,
 )
+from ghl_payments.connectors.removals import ask_for_removed
 from ghl_payments.defs.staging.tables import UPSTREAM as STAGING
 from ghl_payments.defs.turn import Turn
 from ghl_payments.warehouse.landing_load import naive
