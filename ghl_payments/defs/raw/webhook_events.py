@@ -112,14 +112,14 @@ def _delivered(turn: Turn, records: list[NamedRecord]) -> list[str]:
     with turn.warehouse.open() as con:
         rows = con.execute(
             "select distinct substr(order_key, 11) from actual.deliveries where location_id = $1 "
-            "and (list_contains($2::varchar[], substr(order_key, 11)) or list_contains($3::varchar[], native_id)) "
-            "order by 1",
+            "and (list_contains($2::varchar[], substr(order_key, 11)) "
+            "or list_has_any($3::varchar[], [native_id, order_key])) order by 1",
             [turn.location.id, orders, natives],
         ).fetchall()
         con.execute(
             "insert or replace into raw.refreshed "
             "select location_id, delivery_key, max(delivered_at), now()::timestamp from actual.deliveries "
-            "where location_id = $1 and list_contains($2::varchar[], native_id) group by all",
+            "where location_id = $1 and list_has_any($2::varchar[], [native_id, order_key]) group by all",
             [turn.location.id, natives],
         )
     return [row[0] for row in rows]
