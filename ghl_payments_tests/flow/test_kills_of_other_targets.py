@@ -43,7 +43,7 @@ def _sent_without_an_answer(sandbox: RunningSandbox, system: str) -> Moment:
 
 def _answered_and_not_recorded(sandbox: RunningSandbox, system: str) -> Moment:
     """While the first write waits for its answer, the look before the second one is held up; they are recorded after."""
-    _slow_answers(sandbox, system, 1)
+    _slow_answers(sandbox, system, 5)
     held: list[int] = []
 
     def when() -> bool:
