@@ -174,7 +174,8 @@ def test_drivers_collect_one_currency_where_the_account_says_so(desk: Desk) -> N
 def test_an_order_that_a_person_removed_before_it_was_ever_read_is_deleted_and_not_missing(desk: Desk) -> None:
     rows = judged(desk, [sold(), sold("o2")], [], removed=[KEY])
     assert kinds(rows) == [(KEY, "deleted_in_target", None), ("ghl:order:o2", "missing_in_target", None)]
-    assert not next(row for row in rows if row["key"] == KEY)["pushable"]
+    gone = next(row for row in rows if row["key"] == KEY)
+    assert (gone["pushable"], gone["reason"]) == (False, "the target says that a person removed it")
 
 
 def test_an_order_that_was_read_before_and_is_gone_is_deleted(desk: Desk) -> None:

@@ -104,7 +104,11 @@ cross join (
 ) as u;
 
 create or replace temp table target_gone as
-select g.record_type, g.key, g.native_id, 'a cross-reference names it, and it is gone (404 by id)' as reason
+select g.record_type, g.key, g.native_id,
+    case
+        when starts_with(g.native_id, 'removed/') then 'the target says that a person removed it'
+        else 'a cross-reference names it, and it is gone (404 by id)'
+    end as reason
 from TARGET_dangling as g
 inner join actual.documents as d
     on d.connection = $connection and d.record_type = g.record_type and d.native_id = g.native_id and d.absent_confirmed
