@@ -23,7 +23,13 @@ from ghl_payments.connections import (
     SettingsError,
     read_connections,
 )
-from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_PORT, sandbox_identity, sandbox_targets
+from ghl_payments.domain.sandbox_identity import (
+    DEFAULT_NOW,
+    DEFAULT_PORT,
+    DEFAULT_WEBHOOK_KEY,
+    sandbox_identity,
+    sandbox_targets,
+)
 from ghl_payments.domain.schedules import Place, Schedules
 
 
@@ -228,5 +234,9 @@ def _sandbox_defaults() -> tuple[ConnectionsFile, dict[str, str]]:
     env = {f"GHL_TOKEN_{number}": place.token for number, place in enumerate(who.locations, start=1)}
     for target in targets.values():
         env |= dict(target.secrets.values())
-    env |= {"GHL_PAYMENTS_AS_OF": DEFAULT_NOW.isoformat(), "GHL_PAYMENTS_SETTLE_SECONDS": "0"}
+    env |= {
+        "GHL_PAYMENTS_AS_OF": DEFAULT_NOW.isoformat(),
+        "GHL_PAYMENTS_SETTLE_SECONDS": "0",
+        "GHL_PAYMENTS_WEBHOOK_PUBLIC_KEY": DEFAULT_WEBHOOK_KEY,
+    }
     return described, env

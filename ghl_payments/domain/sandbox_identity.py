@@ -19,6 +19,12 @@ DEFAULT_ORDERS = 1000
 DEFAULT_NOW = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 """The sandbox's clock stands still at this instant unless `--now` says otherwise, so its bytes repeat."""
 
+DEFAULT_WEBHOOK_KEY = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAXPRr8RHUtY1Sja1xDGtuN0zJhzyjikTqpMET02JrWqo=
+-----END PUBLIC KEY-----
+"""
+"""The public half of the key with which the sandbox of the default seed signs its events."""
+
 TIMEZONES = ("America/New_York", "Europe/Berlin")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

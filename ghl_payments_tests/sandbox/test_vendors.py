@@ -11,13 +11,20 @@ from click.testing import CliRunner
 
 from ghl_payments.cli import main
 from ghl_payments.domain.diff_kinds import KIND_BY_NAME
-from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, sandbox_identity, sandbox_targets
+from ghl_payments.domain.sandbox_identity import (
+    DEFAULT_NOW,
+    DEFAULT_WEBHOOK_KEY,
+    sandbox_identity,
+    sandbox_targets,
+)
 from ghl_payments.sandbox.codec import decode, encode
 from ghl_payments.sandbox.limits import scaled
 from ghl_payments.sandbox.server import build_stores
 from ghl_payments.sandbox.stores import Stores
 from ghl_payments.sandbox.switches import SwitchBoard, SwitchError, Switches, read_switch
 from ghl_payments.sandbox.vendors import vendor_modules
+from ghl_payments.sandbox.webhooks import public_pem
+from ghl_payments.settings import load_settings
 from ghl_payments_tests.conftest import SandboxFactory
 
 
@@ -155,3 +162,8 @@ def test_environment_variables_of_systems_are_their_own() -> None:
         variable for module in vendor_modules().values() for variable, _ in module.secrets(sandbox_identity()).values()
     ]
     assert len(variables) == len(set(variables))
+
+
+def test_the_default_settings_know_the_key_that_the_default_sandbox_signs_its_events_with() -> None:
+    assert public_pem(sandbox_identity()) == DEFAULT_WEBHOOK_KEY
+    assert load_settings({}).webhooks.public_key == DEFAULT_WEBHOOK_KEY
