@@ -213,12 +213,15 @@ def main() -> int:
         output = receiver.output
         kept = [event.delivery_id for event in events_in(receiver.inbox)]
     statuses = sum(seen.values(), Counter[int]())
+    # From a first traceback on everything is shown; the receiver's own lines about itself, otherwise.
+    errors = output[output.find("Traceback") :].splitlines() if "Traceback" in output else []
+    errors += [line for line in output.splitlines() if "error of the receiver" in line or "without an answer" in line]
     answered = sum(seen[name][200] for name in ("forged", "flipped", "noise", "mangled", "too_large"))
     refused = sum(n for name in ("genuine", "odd_documents") for status, n in seen[name].items() if status > 200)
     report = {
         "requests": sum(statuses.values()), "seconds": round(took, 1), "alive": alive, "exit_code": ended,
         "server_errors": sum(n for status, n in statuses.items() if status >= 500),
-        "own_errors_logged": output.count("error of the receiver") + output.count("Traceback"),
+        "own_errors_logged": errors[:40],
         "secrets_logged": output.count(HOOK_SECRET[:-1]),
         "lost": len(wanted - set(kept)), "twice": len(kept) - len(set(kept)),
         "wrongly_taken": answered + len(set(kept) - genuine_ids), "wrongly_refused": refused,

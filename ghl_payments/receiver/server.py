@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -92,11 +93,22 @@ class _Guarded(H11Protocol):
         self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except Exception as bug:  # noqa: BLE001 - asyncio would log the traceback, and in it what was sent
+            logger.error("%s: a connection is closed without an answer", type(bug).__name__)  # noqa: TRY400
+            self.transport.abort()
+            return
         if not self._awaits_head():
             self._forget_timer()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self._limits.head_seconds, self._head_is_late)
+
+    def send_400_response(self, msg: str) -> None:
+        # In the middle of another answer h11 lets none begin; then the connection just ends.
+        with suppress(Exception):
+            super().send_400_response(msg)
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_timer()

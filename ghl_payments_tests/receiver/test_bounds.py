@@ -55,6 +55,20 @@ def test_a_sender_that_goes_away_does_not_take_the_delivery_from_the_others(tmp_
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("path", [b"/webhooks/nobody", b"/webhooks/ghl"])
+def test_a_body_that_breaks_off_into_nonsense_leaves_no_trace_in_the_log(
+    receiver: RunningReceiver, path: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=5) as connection:
+        connection.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+        time.sleep(0.3)
+        connection.sendall(b"somebody@example.com\r\n" * 3)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert status(answer) in {400, 404}
+    assert "Traceback" not in receiver.output
+    assert "somebody" not in receiver.output
+
+
 def test_more_requests_at_once_than_allowed_are_asked_to_come_again(tmp_path: Path) -> None:
     async def go() -> None:
         async with served(tmp_path, Limits(requests=2), start_spool=False) as at:
