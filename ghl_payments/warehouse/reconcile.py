@@ -53,7 +53,7 @@ def use_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
 
 
 def off_reason(target: Target, record_type: str) -> str | None:
-    """Why nothing of a record type is written until a person says so; None where it is switched on or needs no switch."""
+    """Why nothing of a record type is written until a person says so; None where it is on or needs no switch."""
     record = target.mapping.record_types[record_type]
     if record.enabled_by is None or target.options.get(record.enabled_by) is True:
         return None
