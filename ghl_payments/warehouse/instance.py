@@ -7,6 +7,7 @@ who may attach what, and when, belongs to `connection.py`.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -50,8 +51,10 @@ def attach(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, st
 
 
 def detach(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Write the file's checkpoint, let go of it, and end the connection."""
+    """Write the file's checkpoint, let go of it, and end the connection; a transaction still open is rolled back."""
     try:
+        with suppress(duckdb.TransactionException):  # there is none, as a rule
+            con.rollback()
         con.execute("use memory")
         con.execute(f"detach database if exists {name}")
     finally:

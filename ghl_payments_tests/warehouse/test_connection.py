@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -169,3 +169,18 @@ def test_every_session_counts_in_utc_and_fetches_no_extensions(tmp_path: Path) -
             "2026-02-04 04:30:00",
         )
     assert found == ("UTC", False, "286.1 MiB")
+
+
+@pytest.mark.parametrize("statement", ["select 1", "select * from no_such_table"])
+def test_a_transaction_that_an_error_left_open_neither_hides_the_error_nor_keeps_the_file(
+    tmp_path: Path, statement: str
+) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb", 1)
+    with pytest.raises(KeyboardInterrupt), warehouse.open() as con:  # noqa: PT012
+        con.execute("begin")
+        con.execute("insert into ops.sources values ('connection', 'halo', 'half done')")
+        with suppress(duckdb.Error):
+            con.execute(statement)
+        raise KeyboardInterrupt
+    with warehouse.open() as con:
+        assert con.execute("select count(*) from ops.sources").fetchone() == (0,)
