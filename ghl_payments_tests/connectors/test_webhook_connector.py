@@ -164,6 +164,51 @@ def test_a_list_that_counts_more_than_it_lists_proves_nothing(tmp_path: Path) ->
     assert len(server.seen) == 3
 
 
+def one_page(tmp_path: Path, reply: Row, **template: str) -> tuple[Any, list[Request]]:
+    """The certificate of a list whose every answer is this one, and what was asked."""
+    options = {"items": "$.data[*]", "limit": 2, **template}
+    (certificate, _), server = with_server(
+        lambda r: json_reply(reply), lambda c, _: listed(c, tmp_path), read_back=READ | {"list": options}
+    )
+    return certificate, server.seen
+
+
+@pytest.mark.parametrize("names", ["ab", "abc"])
+def test_a_full_page_with_no_way_on_is_no_complete_list_and_names_the_option(names: str, tmp_path: Path) -> None:
+    reply = {"data": [{"key": f"ghl:order:{name}"} for name in names]}
+    certificate, _ = one_page(tmp_path, reply, url="{base}/records?limit={limit}")
+    assert not certificate.complete
+    assert "all the 2 rows" in certificate.reason
+    assert "options.read_back.list.next" in certificate.reason
+    counted, _ = one_page(tmp_path, {**reply, "total": len(names)}, url="{base}/records?limit={limit}", total="$.total")
+    assert (counted.complete, "one page" in counted.limits) == (True, False)
+    uncounted, _ = one_page(tmp_path, reply, url="{base}/records?limit={limit}", total="$.total")
+    assert not uncounted.complete, "a total that the receiver does not tell proves nothing"
+
+
+@pytest.mark.parametrize("url", ["{base}/records", "{base}/records?limit={limit}"])
+def test_one_page_that_is_not_counted_is_said_to_prove_less(url: str, tmp_path: Path) -> None:
+    certificate, seen = one_page(tmp_path, {"data": [{"key": "ghl:order:a"}]}, url=url)
+    assert (certificate.complete, len(seen)) == (True, 1)
+    assert "is one page and does not count its rows" in certificate.limits
+    assert "options.read_back.list.total" in certificate.limits
+
+
+def test_a_list_without_a_limit_is_believed_at_any_length_but_said_to_prove_less(tmp_path: Path) -> None:
+    reply = {"data": [{"key": f"ghl:order:{number}"} for number in range(250)]}
+    certificate, _ = one_page(tmp_path, reply, url="{base}/records")
+    assert (certificate.complete, certificate.rows) == (True, 250)
+    assert "is one page and does not count its rows" in certificate.limits
+
+
+def test_a_full_page_whose_cursor_finds_nothing_is_said_to_prove_less(tmp_path: Path) -> None:
+    reply = {"data": [{"key": "ghl:order:a"}, {"key": "ghl:order:b"}]}
+    url = "{base}/records?limit={limit}&cursor={cursor}"
+    certificate, _ = one_page(tmp_path, reply, url=url, next="$.nxt")
+    assert certificate.complete
+    assert "names no next one ($.nxt)" in certificate.limits
+
+
 def test_rows_of_one_key_are_told_apart_and_amounts_keep_their_digits(tmp_path: Path) -> None:
     reply = Reply(b'{"data":[{"key":"ghl:order:a","sum":1.10},{"key":"ghl:order:a","sum":"9007199254740993.01"}]}')
     read_back = READ | {"map": {"key": "$.key", "amount": "$.sum"}}

@@ -126,7 +126,7 @@ class WebhookConnector:
             attempts=attempts,
             complete=found.reason is None,
             reason=found.reason,
-            limits="; ".join(self._untold()) or None,
+            limits="; ".join([*([found.limits] if found.limits else []), *self._untold()]) or None,
         )
 
     async def read_details(self, record_type: str, native_ids: Iterable[str], landing: Path) -> dict[str, int]:

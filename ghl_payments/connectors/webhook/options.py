@@ -49,13 +49,14 @@ class ListTemplate(_Strict):
 
     url: str
     """May have `{limit}`, `{entity}`, and one of `{cursor}`, `{page}` (from 1) and `{offset}`; with the last two pages
-    are read until one is empty. `{since}` is filled with the beginning of time."""
+    are read until one is empty. Without any of the three and `next` the first page must be all: one as long as its
+    `{limit}` proves nothing. `{since}` is filled with the beginning of time."""
     items: JsonPath
     """Where the rows of a page are, for instance `$.data[*]`."""
     next: str | None = None
     """Where the cursor of the next page is, or `link` for a Link header."""
     total: JsonPath | None = None
-    """Where the number of all rows is."""
+    """Where the number of all rows is: what proves best that none is left out."""
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     """How many rows a page is asked for."""
 

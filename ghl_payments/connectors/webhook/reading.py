@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import SecretStr
 
-from ghl_payments.connectors.webhook.options import ReadAuth, ReadBack
+from ghl_payments.connectors.webhook.options import ListTemplate, ReadAuth, ReadBack
 from ghl_payments.connectors.webhook.templates import fill, is_list, placeholders, text_of, value, values
 from ghl_payments.domain.keys import parse_key
 from ghl_payments.transport.budget import Priority
@@ -31,12 +31,13 @@ _NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?')
 
 @dataclass(slots=True)
 class Listing:
-    """One pass over the list: rows in one form, and why it proves nothing, if so."""
+    """One pass over the list: rows in one form, why it proves nothing, if so, and else what it cannot show."""
 
     rows: list[Row] = field(default_factory=list)
     pages: int = 0
     declared: int | None = None
     reason: str | None = None
+    limits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,10 @@ class Reader:
                 cursor = text_of(value(document, template.next)) or ""
                 further = bool(cursor) if template.next else bool(items) and bool(names & {"page", "offset"})
                 target = self._page_url(entity, size, cursor, found) if further else None
-            if target is None or found.pages >= pages:
+            if target is None:
+                _mind_the_end(found, template, size)
+                break
+            if found.pages >= pages:
                 break
             if target in seen:
                 found.reason = "the list leads back to a page that was read already"
@@ -180,6 +184,30 @@ class Reader:
             system=self._http.system, method="GET", path=urlsplit(url).path,
             remedy=f"{what}. Correct the options of the connection; nothing of this answer was used.",
         )  # fmt: skip
+
+
+def _mind_the_end(found: Listing, template: ListTemplate, size: int) -> None:
+    """Nothing leads on from here: is that the end of the list, or of what the receiver gives at a time?"""
+    names = placeholders(template.url)
+    if found.declared is not None or names & {"page", "offset"}:
+        return
+    is_full = "limit" in names and len(found.rows) >= size
+    if template.next is not None:
+        if is_full and found.pages == 1:
+            found.limits = (
+                f"the list's only page is full and names no next one ({template.next}); that there is none is not "
+                "proven, as options.read_back.list.total is not set"
+            )
+    elif is_full:
+        found.reason = (
+            f"the list gave all the {size} rows that a page was asked for, and nothing says how to get more: set "
+            "options.read_back.list.next, {page} or {offset} in its url, or, if these are all, its total"
+        )
+    else:
+        found.limits = (
+            "the list is one page and does not count its rows: what the receiver leaves out of that page is not seen; "
+            "options.read_back.list.total or next would prove that nothing is"
+        )
 
 
 def _judged(found: Listing) -> Listing:
