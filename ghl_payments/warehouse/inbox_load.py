@@ -19,7 +19,7 @@ Reader = Callable[[InboxCursor], InboxBatch]
 """What stands in the inbox after a cursor, some of it at a time."""
 
 _COLUMNS = {
-    "system": "varchar", "delivery_id": "varchar", "connection": "varchar", "location_id": "varchar",
+    "system": "varchar", "connection": "varchar", "delivery_id": "varchar", "location_id": "varchar",
     "event": "varchar", "event_at": "timestamp", "received_at": "timestamp", "verified": "varchar",
     "records": "json", "inbox_file": "varchar", "inbox_offset": "bigint",
 }  # fmt: skip
@@ -70,7 +70,7 @@ def _row(line: InboxLine) -> Sequence[object]:
     event = line.event
     records = json.dumps([{"record_type": ref.record_type, "id": ref.id} for ref in event.records])
     return (
-        event.system, event.delivery_id, event.connection, event.location_id, event.event,
+        event.system, event.connection or "", event.delivery_id, event.location_id, event.event,
         naive(event.event_at) if event.event_at else None, naive(event.received_at), event.verified, records,
         line.file, line.offset,
     )  # fmt: skip

@@ -57,6 +57,19 @@ def test_a_delivery_is_one_row_and_its_copies_are_counted(con: duckdb.DuckDBPyCo
     assert held(con) == [("ghl", "a", 3, 0), ("ghl", "b", 1, 1), ("trackpod", "a", 1, 3)]
 
 
+def test_the_same_hook_of_two_accounts_is_two_deliveries_and_each_is_idempotent(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """A digest of the body is all the id that a hook without one has, and two accounts may send the same body."""
+    one, two = (event("sha256:a", system="trackpod", connection=name) for name in ("depot1", "depot2"))
+    write(tmp_path / "inbox", one, two, event("sha256:a", system="trackpod"))
+    load_inbox(con, tmp_path / "inbox", NOW)
+    write(tmp_path / "inbox", two, one)
+    load_inbox(con, tmp_path / "inbox", NOW)
+    rows = con.execute("select connection, copies from raw.webhook_events order by all").fetchall()
+    assert rows == [("", 1), ("depot1", 2), ("depot2", 2)]
+
+
 def test_what_is_unknown_or_not_told_is_kept(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     write(tmp_path / "inbox", event("a", location_id=None, event="Brand/New", event_at=None, records=()))
     load_inbox(con, tmp_path / "inbox", NOW)

@@ -15,11 +15,12 @@ alter table outbox.changes add column tries integer;
 alter table outbox.changes add column not_before timestamp;
 
 -- Webhooks: which deliveries were taken in (their bodies stay in the inbox), how far, and what was read again since.
+-- An id tells the deliveries of one sender apart; `connection` is '' where none is known.
 create table raw.webhook_events (
-    system varchar not null, delivery_id varchar not null, connection varchar, location_id varchar, event varchar,
-    event_at timestamp, received_at timestamp not null, verified varchar not null, records json not null,
+    system varchar not null, connection varchar not null, delivery_id varchar not null, location_id varchar,
+    event varchar, event_at timestamp, received_at timestamp not null, verified varchar not null, records json not null,
     copies integer not null, inbox_file varchar not null, inbox_offset bigint not null,
-    primary key (system, delivery_id)
+    primary key (system, connection, delivery_id)
 );
 create table ops.inbox (cursor varchar not null);
 create table raw.refreshed (

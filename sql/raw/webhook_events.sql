@@ -2,10 +2,10 @@
 -- are only counted.
 with firsts as (
     select
-        system, delivery_id, connection, location_id, event, event_at, received_at, verified, records,
-        count(*) over (partition by system, delivery_id)::integer as copies, inbox_file, inbox_offset
+        system, connection, delivery_id, location_id, event, event_at, received_at, verified, records,
+        count(*) over (partition by system, connection, delivery_id)::integer as copies, inbox_file, inbox_offset
     from inbox_lines
-    qualify row_number() over (partition by system, delivery_id order by inbox_file, inbox_offset) = 1
+    qualify row_number() over (partition by system, connection, delivery_id order by inbox_file, inbox_offset) = 1
 )
 
 insert into raw.webhook_events
