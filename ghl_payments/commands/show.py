@@ -15,7 +15,7 @@ from ghl_payments.domain.money import CURRENCY_EXPONENTS, major_text
 
 MAX_ROWS = 50
 
-DELIVERED = "delivered_unverified: accepted by a receiver that cannot be read back; whether it kept them is not known."
+DELIVERED = "delivered_unverified: accepted, but what they say cannot be read back; whether it was kept is not known."
 
 
 def money(amounts: dict[str, int]) -> str:

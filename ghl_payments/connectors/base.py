@@ -6,7 +6,7 @@ HTTP, vendors' names and Dagster do not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -144,6 +144,11 @@ class RepeatSafe(Protocol):
     @property
     def reads_back(self) -> bool:
         """Whether what was sent can be read at all; without, a 2xx proves that it was accepted and no more."""
+        ...
+
+    @property
+    def told(self) -> Collection[str] | None:
+        """The mapping's fields that a record as read back tells; None where it tells all, or a hash of all."""
         ...
 
     @property

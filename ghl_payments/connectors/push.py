@@ -186,8 +186,8 @@ class Push:
                 load_documents(con, file, self.target.connection, datetime.now(UTC))
             derive_actual(con, self.target, {change.record_type for change in changes})
             ids = [change.change_id for change in changes]
-            proof = outbox.VERIFIED if self._reads_back else outbox.DELIVERED
-            verdicts = outbox.verify(con, ids, as_of=datetime.now(UTC), settled=settled, proof=proof)
+            told = self.connector.told if isinstance(self.connector, RepeatSafe) else None
+            verdicts = outbox.verify(con, ids, as_of=datetime.now(UTC), settled=settled, told=told)
         if not settled:
             verdicts.pop("unequal", None)
         self.result.count(verdicts)

@@ -35,7 +35,7 @@ MOVES: dict[str, frozenset[str]] = {
     "superseded": frozenset(),
 }
 """`superseded`: the plan changed before anything was sent, or its record left the plan. `delivered_unverified`: a
-receiver that cannot be read accepted it, which proves no more than that."""
+receiver accepted it that does not tell what changed when it is read, if it can be: that proves no more."""
 
 SETTLED = frozenset({"verified", "delivered_unverified", "refused", "undone", "superseded"})
 IN_FLIGHT = frozenset({"claimed", "sent", "unknown"})

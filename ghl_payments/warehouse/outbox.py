@@ -6,14 +6,13 @@ Extend it when a change may take a further step; sending belongs to `connectors/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
-from ghl_payments.domain.change_states import ChangeState
 from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.queries import run
 from ghl_payments.warehouse.reconcile import Target, prepare_target
@@ -55,9 +54,6 @@ class SendResult:
     tries: int | None = None
     not_before: datetime | None = None
 
-
-VERIFIED: ChangeState = "verified"
-DELIVERED: ChangeState = "delivered_unverified"
 
 GONE = "endpoint_gone"
 """The brake of a receiver that answered 410: nothing is sent to it until a person releases it."""
@@ -168,17 +164,19 @@ def verify(
     *,
     as_of: datetime,
     settled: bool,
-    proof: ChangeState = VERIFIED,
+    told: Collection[str] | None = None,
 ) -> dict[str, int]:
     """Judge changes by their records as read back (needs `derive_actual` first); verdicts with counts.
 
     Unless `settled`, an unequal record is left for a later look, because a target may answer old values for a while.
-    `proof` is the verdict about an equal one.
+    `told` names the fields that a record as read back tells, None where it tells all: an equal one is `verified` only
+    if they say something of the change, of an update all of it, else `delivered_unverified`.
     """
     con.execute("create or replace temp table to_verify (change_id varchar)")
     con.execute("insert into to_verify select unnest($ids::varchar[])", {"ids": list(change_ids)})
     con.execute("begin")
-    rows = run(con, "outbox/verify", {"as_of": naive(as_of), "settled": settled, "proof": proof})
+    names = None if told is None else sorted(told)
+    rows = run(con, "outbox/verify", {"as_of": naive(as_of), "settled": settled, "told": names})
     con.execute("commit")
     return {verdict: int(count) for verdict, count in rows}
 

@@ -38,6 +38,7 @@ class Receiver:
     delays: Sequence[float] = DELAYS
     reads_back: bool = True
     keyed_limits: str = ""
+    told: Sequence[str] | None = None
 
 
 def error(kind: type[ApiError], status: int | None = 503) -> ApiError:

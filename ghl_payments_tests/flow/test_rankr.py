@@ -235,6 +235,20 @@ def test_what_cannot_be_read_back_is_delivered_and_no_more_and_sent_again_only_w
     assert "delivered_unverified" in world.command("status").stdout
 
 
+def test_an_update_that_a_receiver_dropped_and_does_not_tell_of_is_never_called_verified(loop: LoopFactory) -> None:
+    world = two_purchases(loop, map={"key": "$.externalId"})
+    world.good_turn()
+    assert world.states() == {"delivered_unverified": 4}
+    pay_more(world)
+    world.sandbox.switches(rankr_takes="nothing")
+    world.good_turn()
+    assert kept(world)["ghl:order:order1"]["amount"] == "100.50"
+    assert world.states() == {"delivered_unverified": 5}
+    [update] = world.changes(operation="update")
+    assert update["reason"] == "accepted; reading back does not tell amount"
+    assert world.open_pushable() == 0
+
+
 def test_what_was_only_delivered_is_missing_once_the_receiver_can_be_read_and_has_it_not(loop: LoopFactory) -> None:
     world = two_purchases(loop)
     described = world.connections.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ What an event says belongs to `events.py`, what a receiver holds to `library.py`
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -74,6 +74,14 @@ class WebhookConnector:
     def reads_back(self) -> bool:
         """Whether the receiver can be read at all."""
         return self._level != "none"
+
+    @property
+    def told(self) -> Collection[str] | None:
+        """What of a record can be compared with what was sent; None where its hash can."""
+        read_back = self._options.read_back
+        if self._level == "none" or read_back is None:
+            return ()
+        return None if "hash" in read_back.map.told else read_back.map.told
 
     @property
     def keyed_limits(self) -> str:
@@ -174,8 +182,8 @@ class WebhookConnector:
         return WriteAnswer(native_id, status)
 
     def _untold(self) -> list[str]:
-        read_back = self._options.read_back
-        if read_back is None or "hash" in read_back.map.told:
+        if self.told is None:
             return []
-        told = ", ".join(read_back.map.told) or "nothing but the key"
-        return [f"the receiver tells {told}: of all else the last event it accepted counts"]
+        told = ", ".join(self.told) or "nothing but the key"
+        last = f"the receiver tells {told}: of all else the last event it accepted counts"
+        return [f"{last}, and a change of it ends as delivered_unverified"]
