@@ -159,15 +159,22 @@ def sent_of(books: Ledgers, order: Order) -> str | None:
 
 
 def amount_due(books: Ledgers, order: Order) -> int | None:
-    """What is still to be paid on an order in minor units; None when that cannot be told."""
+    """What is still to be paid on an order in minor units; None when that cannot be told.
+
+    Nobody is asked for money while there is a sign that they paid: GHL says so, they paid in another currency, or
+    something was given back that may or may not be owed again.
+    """
     if any(str(doc.get("entityId")) == order.id and is_live(doc) for doc in _unread_payments(books)):
         return None
-    net = 0
-    for txn in _payments(books, order):
-        if txn.minor is None or txn.refunded is None:
-            return None
-        net += (txn.minor - txn.refunded) if txn.currency == order.currency else 0
-    return None if order.minor is None else max(0, order.minor - net)
+    payments = list(_payments(books, order))
+    own = [txn for txn in payments if txn.currency == order.currency]
+    if order.minor is None or any(txn.minor is None or txn.refunded is None for txn in own):
+        return None
+    due = order.minor - sum((txn.minor or 0) - (txn.refunded or 0) for txn in own)
+    if due <= 0:
+        return 0
+    is_doubtful = order.payment_status.lower() == "paid" or len(own) < len(payments) or any(txn.refunded for txn in own)
+    return None if is_doubtful else due
 
 
 def _payments(books: Ledgers, order: Order) -> Iterable[Transaction]:

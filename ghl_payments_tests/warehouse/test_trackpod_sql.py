@@ -79,7 +79,7 @@ def test_what_disagrees_is_named(desk: Desk, orders: list[Document], found: list
 
 
 def test_cash_to_collect_is_what_is_not_paid_yet_in_exact_minor_units(desk: Desk) -> None:
-    charges = [txn("t1", amount=Decimal("5.05")), txn("t2", amount=Decimal(7), amountRefunded=Decimal("2.5"))]
+    charges = [txn("t1", amount=Decimal("5.05")), txn("t2", amount=Decimal("4.5"))]
     rows = judged(desk, [sold(paymentStatus="partially_paid")], [planned(COD=Decimal("10.44"))], charges)
     assert fields(rows) == {"cod": ("1045", "1044")}
     assert (rows[0]["amount_minor"], rows[0]["currency"], rows[0]["pushable"]) == (1, "USD", True)
@@ -87,6 +87,46 @@ def test_cash_to_collect_is_what_is_not_paid_yet_in_exact_minor_units(desk: Desk
 
 def test_an_overpaid_order_collects_nothing(desk: Desk) -> None:
     assert not judged(desk, [sold()], [planned(COD=0)], [txn(amount=25)])
+
+
+def test_an_order_that_is_paid_collects_nothing(desk: Desk) -> None:
+    rows = judged(desk, [sold(paymentStatus="paid")], [planned()], [txn(amount=20)])
+    assert fields(rows) == {"cod": ("0", "2000")}
+
+
+DOUBTS = {
+    "paid in another currency": ("unpaid", [txn(amount=20, currency="EUR")], "it was paid in EUR too"),
+    "paid in part in another currency": (
+        "partially_paid", [txn(amount=5), txn("t2", amount=10, currency="EUR")], "it was paid in EUR too",
+    ),
+    "paid without a transaction": ("paid", [], "GHL says that it is paid"),
+    "paid with too small a transaction": ("paid", [txn(amount=19)], "GHL says that it is paid"),
+    "given back in part as goodwill": ("unpaid", [txn(amount=20, amountRefunded=5)], "something was paid back"),
+    "given back as a whole": ("unpaid", [txn(amount=20, status="refunded")], "something was paid back"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOUBTS)
+def test_nobody_who_may_have_paid_is_asked_for_money_at_the_door(desk: Desk, name: str) -> None:
+    status, charges, why = DOUBTS[name]
+    sales = [sold(paymentStatus=status)]
+    for orders in ([], [planned(COD=3), planned(2, "native", Number="1", Id="1")]):
+        rows = judged(desk, sales, orders, charges)
+        assert told(rows).startswith(f"not_representable: what is due cannot be told: {why}")
+        assert not rows[0]["pushable"]
+        assert kinds(expected(sales, orders, charges)) == [(KEY, "not_representable", None)]
+    desk.plan()
+    assert desk.changes() == {}
+
+
+@pytest.mark.parametrize(
+    "charges",
+    [[txn(amount=20), txn("t2", amount=3, currency="EUR")], [txn(amount=25, amountRefunded=5)], [txn(amount=20)]],
+)
+def test_what_covers_the_amount_leaves_no_doubt(desk: Desk, charges: list[Document]) -> None:
+    sales = [sold(paymentStatus="paid")]
+    assert not judged(desk, sales, [planned(COD=0)], charges)
+    assert not expected(sales, [planned(COD=0)], charges)
 
 
 @pytest.mark.parametrize("status", [2, 3, 4, 5])

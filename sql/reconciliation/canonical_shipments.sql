@@ -67,9 +67,19 @@ progress as (
 paid as (
     select
         live, invoice_key, currency,
-        case when count(amount_minor - refund_minor) = count(*) then sum(amount_minor - refund_minor)::bigint end as net_minor
+        case when count(amount_minor - refund_minor) = count(*) then sum(amount_minor - refund_minor)::bigint end as net_minor,
+        bool_or(refund_minor > 0) as has_refund
     from canonical_charges
     group by live, invoice_key, currency
+),
+
+paid_otherwise as (
+    select c.live, o.order_id, min(c.currency) as currency
+    from canonical_charges as c
+    inner join staging.orders as o
+        on o.location_id = $location_id and c.invoice_key = 'ghl:order:' || o.order_id and c.live = o.live
+        and c.currency <> o.currency
+    group by c.live, o.order_id
 ),
 
 unread as (
@@ -105,11 +115,8 @@ joined as (
         p.company, p.street, p.city, p.state, p.postal_code, p.country,
         coalesce(p.name, n.name) as contact_name, coalesce(p.email, n.email) as email, coalesce(p.phone, n.phone) as phone,
         case when r.is_complete then 'fulfilled' when r.is_begun then 'partly fulfilled' end as fulfillment,
-        case
-            when s.invoice_key is not null and s.net_minor is null then null
-            else greatest(o.amount_minor - coalesce(s.net_minor, 0), 0)
-        end as amount_due_minor,
-        q.order_id is not null as has_unread,
+        o.amount_minor - case when s.invoice_key is null then 0 else s.net_minor end as unpaid_minor,
+        q.order_id is not null as has_unread, f.currency as other_currency, coalesce(s.has_refund, false) as has_refund,
         coalesce(lower(o.status) in ('canceled', 'cancelled', 'failed', 'refunded', 'expired'), false)
         or coalesce(lower(o.payment_status) = 'refunded', false) as is_dead
     from staging.orders as o
@@ -119,9 +126,28 @@ joined as (
     left join people as p on p.order_id = o.order_id
     left join staging.contacts as n on n.location_id = o.location_id and n.contact_id = o.contact_id
     left join paid as s on s.invoice_key = 'ghl:order:' || o.order_id and s.live = o.live and s.currency = o.currency
+    left join paid_otherwise as f on f.order_id = o.order_id and f.live = o.live
     left join unread as q on q.order_id = o.order_id and q.live = o.live
     left join ops.currencies as c on c.code = o.currency
     where o.location_id = $location_id
+),
+
+-- Nobody may be asked at the door for what they have paid: where there is a sign of it, a person says what is due.
+doubted as (
+    select *, case
+        when has_unread then 'a charge of it is in quarantine'
+        when amount_minor is not null and unpaid_minor is null then 'a charge or refund of it is not exact'
+        when unpaid_minor > 0 and other_currency is not null
+            then 'it was paid in ' || other_currency || ' too, and its amount is in ' || currency
+                || '. Record in GHL what that paid of it, or have the order entered by hand'
+        when unpaid_minor > 0 and lower(payment_status) = 'paid'
+            then 'GHL says that it is paid, and its charges do not cover its amount. '
+                || 'Record the payment in GHL, or have the order entered by hand'
+        when unpaid_minor > 0 and has_refund
+            then 'something was paid back, and nothing says whether it is owed again. '
+                || 'Have a person decide, and the order entered by hand'
+    end as doubt
+    from joined
 )
 
 select
@@ -131,7 +157,8 @@ select
     case when street is not null and coalesce(city, postal_code) is not null
         then concat_ws(', ', street, city, state, postal_code, country) end as address,
     street, city, state, postal_code, country, goods, goods_units, goods_minor, amount_minor, amount_text, currency,
-    amount_due_minor, status, payment_status, fulfillment, created_at, updated_at,
+    case when doubt is null and unpaid_minor is not null then greatest(unpaid_minor, 0) end as amount_due_minor,
+    status, payment_status, fulfillment, created_at, updated_at,
     case
         when is_dead then 'GHL says that the order is ' || case
             when coalesce(lower(payment_status) = 'refunded', false) then 'refunded' else lower(status) end
@@ -139,7 +166,6 @@ select
     end as shippable_reason,
     case
         when amount_minor is null then 'the amount has more decimals than ' || currency || ' has'
-        when has_unread then 'what is due cannot be told: a charge of it is in quarantine'
-        when amount_due_minor is null then 'what is due cannot be told: a charge or refund of it is not exact'
+        when doubt is not null then 'what is due cannot be told: ' || doubt
     end as reason
-from joined;
+from doubted;
