@@ -169,10 +169,14 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def origin(url: str) -> str:
+    """Scheme, host and port: what may be shown of an address, as its path may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
 def _unreachable(call: Call) -> Unreachable:
-    parts = urlsplit(call.url)
-    where = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
-    remedy = f"No connection to {where}; nothing was sent."
+    remedy = f"No connection to {origin(call.url).partition('://')[2]}; nothing was sent."
     if is_loopback(call.url):
         remedy += " If this is the sandbox, start it: ghl-payments sandbox."
     else:

@@ -30,7 +30,7 @@ from ghl_payments.transport.errors import (
     Unreadable,
     WrongTokenClass,
 )
-from ghl_payments.transport.exchange import Call, Response, Timeouts, exchange, is_loopback, open_client
+from ghl_payments.transport.exchange import Call, Response, Timeouts, exchange, is_loopback, open_client, origin
 from ghl_payments.transport.jsontext import NotJson, WrongShape, encode
 from ghl_payments.transport.retry import RetryPolicy, http_date, retry_after
 
@@ -73,7 +73,7 @@ class HttpClient:
         self._client = open_client(self.base_url, self._timeouts, max_connections, headers or {}, guard)
 
     def __repr__(self) -> str:
-        return f"HttpClient({self.system!r}, {self.base_url!r})"
+        return f"HttpClient({self.system!r}, {origin(self.base_url)!r})"
 
     @property
     def clock_ahead(self) -> float | None:
@@ -89,10 +89,14 @@ class HttpClient:
         *,
         params: Params | None = None,
         priority: Priority = "sweep",
+        shown: str | None = None,
     ) -> Parsed:
-        """GET and parse; an answer that `parse` finds Unreadable is asked for again like any transient failure."""
+        """GET and parse; an answer that `parse` finds Unreadable is asked for again like any transient failure.
+
+        `shown` stands for the path in messages where the path may be a secret.
+        """
         call = self._call("GET", path, params=params, idempotent=True, priority=priority)
-        return await self._attempts(call, parse)
+        return await self._attempts(call if shown is None else replace(call, path=shown), parse)
 
     async def request(
         self,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -105,8 +106,12 @@ class Warehouse:
             held = {(kind, name): value for kind, name, value in con.execute("from ops.sources").fetchall()}
             for key, value in sources.items():
                 if held.get(key, value) != value:
+                    old, new = _host(held[key]), _host(value)
+                    said = (
+                        f"the settings say {new}" if new != old else "the settings name another path or account there"
+                    )
                     msg = (
-                        f"{self.path} holds data of {key[0]} {key[1]} at {held[key]}, the settings say {value}. "
+                        f"{self.path} holds data of {key[0]} {key[1]} at {old}, {said}. "
                         "Point GHL_PAYMENTS_HOME (or GHL_PAYMENTS_WAREHOUSE) at a folder of its own for each account."
                     )
                     raise ForeignWarehouseError(msg)
@@ -117,3 +122,9 @@ class Warehouse:
                 raise ForeignWarehouseError(msg)
             for (kind, name), value in sources.items():
                 con.execute("insert or ignore into ops.sources values (?, ?, ?)", [kind, name, value])
+
+
+def _host(address: str) -> str:
+    """What may be shown of an address: with some receivers its path is a secret."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

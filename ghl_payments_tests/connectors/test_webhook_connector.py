@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 import threading
 import time
@@ -97,6 +98,56 @@ def test_no_message_shows_the_path_of_an_endpoint() -> None:
     error, server = with_server(lambda request: Reply(status=422), fail, endpoint="{base}/hooks/T0PSECRET")
     assert server.seen[0].path == "/hooks/T0PSECRET"
     assert "T0PSECRET" not in f"{error} {error.path}"
+
+
+READABLE = READ | {"get": {"url": "{base}/records/{key}"}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "read_back"),
+    [
+        (json_reply({"data": [], "key": "ghl:order:o1"}), READABLE),
+        (json_reply({}), READABLE),
+        (json_reply({"key": "ghl:order:o1"}, 201), READABLE),
+        (Reply(status=422), READABLE),
+        (Reply(status=503), READABLE),
+        (Reply(b"<html>"), READABLE),
+        (Reply(lost=True), READABLE),
+        (
+            Reply(b'{"data":[]}', headers={"link": '<https://evil.example.com/T0PSECRET>; rel="next"'}),
+            READABLE | {"list": READ["list"] | {"next": "link"}},  # type: ignore[operator]
+        ),
+    ],
+)
+def test_nothing_that_is_read_shows_the_path_of_a_receiver(
+    reply: Reply, read_back: Row, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[str] = []
+
+    async def use(_: RankrConnector, server: Loopback) -> None:
+        opened = connector(f"{server.base_url}/hooks/T0PSECRET", read_back=read_back)
+        reads = (
+            lambda: opened.find("order", "ghl:order:o1", "LocationOne", tmp_path / "found.zst"),
+            lambda: opened.read("order", tmp_path / "list.zst"),
+            lambda: opened.probe_levels(may_write=False),
+        )
+        try:
+            for read in reads:
+                try:
+                    await read()
+                except ApiError as error:
+                    said.append(f"{error} {error.path} {error!r} {error.__cause__} {error.__cause__!r}")
+        finally:
+            said.append(repr(opened._http))
+            await opened.aclose()
+
+    with caplog.at_level(logging.DEBUG):
+        _, server = with_server(lambda request: reply, use)
+    assert {request.path.split("/")[2] for request in server.seen} == {"T0PSECRET"}
+    shown = caplog.text + "".join(said)
+    assert "(options.read_back.list.url)" in shown
+    assert "(options.read_back.get.url)" in shown
+    assert "T0PSECRET" not in shown
 
 
 def test_without_signing_nothing_is_signed() -> None:

@@ -159,6 +159,16 @@ def test_a_warehouse_refuses_another_account(tmp_path: Path, other: dict[tuple[s
         assert con.execute("select count(*) from ops.sources").fetchone() == (2,)
 
 
+def test_the_refusal_shows_no_path_as_it_may_be_a_secret(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    receiver = ("connection", "rankr")
+    warehouse.claim_for({receiver: "https://receiver.example/hooks/T0PSECRET"})
+    for other in ("https://receiver.example/hooks/0THERSECRET", "https://else.example/T0PSECRET #0123456789ab"):
+        with pytest.raises(ForeignWarehouseError, match=r"at https://receiver\.example, the settings") as caught:
+            warehouse.claim_for({receiver: other})
+        assert "SECRET" not in str(caught.value)
+
+
 def test_every_session_counts_in_utc_and_fetches_no_extensions(tmp_path: Path) -> None:
     with Warehouse(tmp_path / "w.duckdb", memory_limit="300MB").open() as con:
         found = con.execute(

@@ -24,6 +24,9 @@ from ghl_payments.transport.jsontext import decode
 
 Row = dict[str, Any]
 
+ONE, ALL = "(options.read_back.get.url)", "(options.read_back.list.url)"
+"""Stand for addresses in messages: a path may be a secret, and so may what a person wrote into the template."""
+
 MAX_PAGES = 100_000
 BEGINNING = "1970-01-01T00:00:00Z"
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?')
@@ -93,7 +96,7 @@ class Reader:
         parsed = parse_key(key)
         url = fill(template.url, self._base, key=key, id=parsed[1] if parsed else key, entity=entity)
         try:
-            status, document = await self._http.read(url, _parse, priority=priority)
+            status, document = await self._http.read(url, _parse, priority=priority, shown=ONE)
         except ApiError as error:
             if error.status in template.missing:
                 return None
@@ -101,11 +104,11 @@ class Reader:
         if status not in template.found:
             if status in template.missing:
                 return None
-            raise self._drift(url, f"options.read_back.get.found does not list the status {status}")
+            raise self._drift(ONE, f"options.read_back.get.found does not list the status {status}")
         row = self._row(document)
         if row["key"] is None:
             told = f"options.read_back.map.key ({self._read_back.map.key}) finds nothing in the record"
-            raise self._drift(url, f"{told}; {_outline(document)}")
+            raise self._drift(ONE, f"{told}; {_outline(document)}")
         return row
 
     async def all(self, entity: str, *, limit: int | None = None, pages: int = MAX_PAGES) -> Listing:
@@ -116,8 +119,8 @@ class Reader:
         size, names = limit or template.limit, placeholders(template.url)
         url = self._page_url(entity, size, cursor, found)
         while True:
-            _, document, link = await self._http.read(url, _parse_page)
-            items = self._items(url, document)
+            _, document, link = await self._http.read(url, _parse_page, shown=ALL)
+            items = self._items(document)
             found.pages += 1
             found.rows += map(self._row, items)
             if template.total is not None and (total := text_of(value(document, template.total))) is not None:
@@ -148,12 +151,12 @@ class Reader:
             offset=len(found.rows), since=BEGINNING,
         )  # fmt: skip
 
-    def _items(self, url: str, document: Any) -> list[Any]:
+    def _items(self, document: Any) -> list[Any]:
         template = self._read_back.list
         assert template is not None
         if not is_list(document, template.items):
             told = f"options.read_back.list.items ({template.items}) finds no list in the answer"
-            raise self._drift(url, f"{told}; {_outline(document)}")
+            raise self._drift(ALL, f"{told}; {_outline(document)}")
         return list(values(document, template.items))
 
     def _linked(self, url: str, link: str | None) -> str | None:
@@ -162,7 +165,7 @@ class Reader:
             return None
         target: str = urljoin(url, match.group(1))
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
-            raise self._drift(url, "the Link header leads to another host, which is not followed")
+            raise self._drift(ALL, "the Link header leads to another host, which is not followed")
         return target
 
     def _row(self, document: Any) -> Row:
@@ -179,9 +182,9 @@ class Reader:
             "record": document,
         }
 
-    def _drift(self, url: str, what: str) -> SchemaDrift:
+    def _drift(self, shown: str, what: str) -> SchemaDrift:
         return SchemaDrift(
-            system=self._http.system, method="GET", path=urlsplit(url).path,
+            system=self._http.system, method="GET", path=shown,
             remedy=f"{what}. Correct the options of the connection; nothing of this answer was used.",
         )  # fmt: skip
 
