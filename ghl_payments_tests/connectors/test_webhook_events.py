@@ -109,6 +109,33 @@ def test_an_event_says_what_the_record_is_with_amounts_as_decimal_text() -> None
     }  # fmt: skip
 
 
+CREATED = "2026-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("updated", "created", "told_time"),
+    [("2026-01-02T03:04:05.678Z", CREATED, "2026-01-02T03:04:05.678Z"), (None, CREATED, CREATED), (None, None, None)],
+)
+def test_a_record_that_never_changed_is_of_the_time_it_was_created_and_an_unknown_time_is_left_out(
+    updated: str | None, created: str | None, told_time: str | None
+) -> None:
+    record = order(updated_at=updated, created_at=created)
+    forms = ("standard", "cloudevents_structured", "cloudevents_binary")
+    events = [
+        event_of("rankr", record, "created", Options.model_validate({"envelope": form, "signing": "none"}),
+                 RankrConnector.shape)
+        for form in forms
+    ]  # fmt: skip
+    standard, structured, binary = (json.loads(event.body) for event in events)
+    expected = {} if told_time is None else {"time": told_time}
+    assert {name: text for name, text in standard.items() if name == "timestamp"} == (
+        {} if told_time is None else {"timestamp": told_time}
+    )
+    assert {name: text for name, text in structured.items() if name == "time"} == expected
+    assert {name[3:]: text for name, text in events[2].headers.items() if name == "ce-time"} == expected
+    assert [data["version"] for data in (standard["data"], structured["data"], binary)] == [told_time] * 3
+
+
 def test_a_structured_cloud_event_carries_the_same_data_and_the_same_id() -> None:
     record = order()
     options = Options(envelope="cloudevents_structured")

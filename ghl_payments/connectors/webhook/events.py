@@ -24,8 +24,9 @@ SCHEMA_VERSION = 1
 MAX_BYTES = 20_000
 """What Standard Webhooks receivers are sure to take."""
 
-VERSION, HASH = "updated_at", "content_hash"
-"""Fields that every record type of an event target has: when GHL last changed it, and the hash of what it says."""
+VERSION, HASH, CREATED = "updated_at", "content_hash", "created_at"
+"""Fields that every record type of an event target has: when GHL last changed it, the hash of what it says, and when it
+was created, which is when it changed last where GHL tells of no change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Event:
 def event_of(system: str, record: DesiredRecord, verb: str, options: Options, shape: Shape) -> Event:
     """The event that tells of a record; `verb` is created or updated. Rejected, and nothing sent, if it is too long."""
     event_id, data = event_id_of(record), _data(record, verb, options, shape)
-    kind, instant = f"{shape.prefix}.{record.record_type}.{verb}", str(record.fields.get(VERSION) or "")
+    kind, instant = f"{shape.prefix}.{record.record_type}.{verb}", version_of(record)
     headers = _idempotency(options, event_id)
     if options.envelope == "standard":
-        content, body = "application/json", encode({"type": kind, "timestamp": instant, "data": data})
+        content, body = "application/json", encode({"type": kind, **_told(timestamp=instant), "data": data})
     elif options.envelope == "cloudevents_structured":
         content = "application/cloudevents+json"
         body = encode({**_attributes(record, event_id, kind, instant), "data": data})
@@ -69,6 +70,11 @@ def event_of(system: str, record: DesiredRecord, verb: str, options: Options, sh
             "Shorten a field in a mapping file of your own.",
         )  # fmt: skip
     return Event(event_id, body, content, data, headers)
+
+
+def version_of(record: DesiredRecord) -> str | None:
+    """When the record last changed, as far as GHL says; None where it tells no time at all."""
+    return record.fields.get(VERSION) or record.fields.get(CREATED) or None
 
 
 def event_id_of(record: DesiredRecord) -> str:
@@ -97,7 +103,7 @@ def _data(record: DesiredRecord, verb: str, options: Options, shape: Shape) -> d
         "entity": record.record_type,
         "entityId": _id(record),
         "key": record.key,
-        "version": fields.get(VERSION),
+        "version": version_of(record),
         "revision": record.revision,
         f"{record.record_type}Id": _id(record),
     }
@@ -113,16 +119,21 @@ def _data(record: DesiredRecord, verb: str, options: Options, shape: Shape) -> d
     return said
 
 
-def _attributes(record: DesiredRecord, event_id: str, kind: str, instant: str) -> dict[str, str]:
+def _attributes(record: DesiredRecord, event_id: str, kind: str, instant: str | None) -> dict[str, str]:
     return {
         "specversion": "1.0",
         "id": event_id,
         "source": f"/ghl/locations/{record.location_id}",
         "type": kind,
-        "time": instant,
+        **_told(time=instant),
         "subject": f"{record.record_type}s/{_id(record)}",
         "datacontenttype": "application/json",
     }
+
+
+def _told(**given: str | None) -> dict[str, str]:
+    """What is known; an empty time is none that a receiver could read."""
+    return {name: text for name, text in given.items() if text is not None}
 
 
 def _idempotency(options: Options, event_id: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ghl_payments.connectors.base import DesiredRecord
-from ghl_payments.connectors.webhook.events import HASH, VERSION, Event, decimal_text
+from ghl_payments.connectors.webhook.events import HASH, Event, decimal_text, version_of
 from ghl_payments.connectors.webhook.reading import Listing, Reader, Row
 from ghl_payments.domain.keys import KeyKind, parse_key
 from ghl_payments.transport.concurrency import in_order
@@ -90,7 +90,7 @@ class Library:
             "amount": decimal_text(fields.get("amount"), fields.get("currency")),
             "currency": fields.get("currency"),
             "status": fields.get("status"),
-            "updated_at": fields.get(VERSION),
+            "updated_at": version_of(record),
             "hash": fields.get(HASH),
             "record": event.data,
         }
