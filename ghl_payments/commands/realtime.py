@@ -5,6 +5,7 @@ The demo, tests and benchmarks use it; in production the daemon evaluates the se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -35,10 +36,16 @@ def tick(instance: dg.DagsterInstance, cursor: str | None, *, max_bytes: int = B
         said = evaluate(context, load_settings(), max_bytes)
     if isinstance(said, dg.SkipReason):
         return Ticked(cursor, reason=said.skip_message)
-    done = Ticked(
-        said.cursor, reason=said.skip_reason.skip_message if isinstance(said.skip_reason, dg.SkipReason) else None
-    )
-    for request in said.run_requests or []:
+    done = execute(instance, said.run_requests or [])
+    done.cursor = said.cursor
+    done.reason = said.skip_reason.skip_message if isinstance(said.skip_reason, dg.SkipReason) else None
+    return done
+
+
+def execute(instance: dg.DagsterInstance, requests: Sequence[dg.RunRequest]) -> Ticked:
+    """Execute what a tick requested, one after the other, unless its run key has a run already."""
+    done = Ticked(None)
+    for request in requests:
         place = str(request.partition_key)
         if instance.get_runs_count(dg.RunsFilter(job_name=REFRESH, tags={RUN_KEY_TAG: str(request.run_key)})):
             done.repeated.append(place)

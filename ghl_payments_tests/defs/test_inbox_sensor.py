@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ghl_payments.defs.automation.inbox import MAX_WAITING, REFRESH, evaluate, plan_refresh, refresh_config
+from ghl_payments.defs.automation.inbox import LOCATION_TAG, REFRESH, evaluate, refresh_config
+from ghl_payments.defs.named import Wanted, plan_refresh
 from ghl_payments.domain.inbox import InboxEvent, RecordRef, encode, file_name
 from ghl_payments.settings import Settings, load_settings
 
@@ -93,15 +96,17 @@ def test_a_replayed_tick_asks_for_the_same_runs(instance: dg.DagsterInstance, se
     assert {request.partition_key for request in first.run_requests} == {ONE, TWO}
 
 
-def test_ticks_of_bounded_size_name_every_record_once(instance: dg.DagsterInstance, settings: Settings) -> None:
+def test_ticks_of_bounded_size_come_to_the_end_and_no_two_ask_for_the_same(
+    instance: dg.DagsterInstance, settings: Settings
+) -> None:
     write(settings, *(event(f"w{n}", f"o{n}") for n in range(10)))
-    cursor, named = None, []
+    cursor, keys = None, []
     for _ in range(8):
         said = ticked(instance, settings, cursor, 900)
         cursor = said.cursor
-        for request in said.run_requests or []:
-            named += [r["id"] for r in request.run_config["ops"]["raw__webhook_events"]["config"]["records"]]
-    assert sorted(named) == sorted(f"o{n}" for n in range(10))
+        keys += [request.run_key for request in said.run_requests or []]
+    assert len(keys) == len(set(keys)) > 1
+    assert cursor == ticked(instance, settings, None).cursor
 
 
 def test_without_an_inbox_a_tick_says_so(instance: dg.DagsterInstance, settings: Settings) -> None:
@@ -111,21 +116,57 @@ def test_without_an_inbox_a_tick_says_so(instance: dg.DagsterInstance, settings:
     assert str(settings.inbox) in str(said.skip_message)
 
 
-def test_while_refreshes_wait_the_inbox_waits_too(settings: Settings) -> None:
+def wait(instance: dg.DagsterInstance, location_id: str, **options: Any) -> None:
+    """A refresh of this location stands in the queue."""
+    tags = {LOCATION_TAG: location_id}
+    instance.add_run(dg.DagsterRun(job_name=REFRESH, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags, **options))
+
+
+def asked(said: dg.SensorResult) -> list[str | None]:
+    return [request.partition_key for request in said.run_requests or []]
+
+
+def test_a_location_whose_refresh_waits_holds_no_other_up_and_gets_no_second_one(settings: Settings) -> None:
+    write(settings, event("a"), event("b", location_id=TWO))
+    with dg.DagsterInstance.ephemeral() as busy:
+        for _ in range(9):
+            wait(busy, ONE)
+        said = ticked(busy, settings, None)
+        assert asked(said) == [TWO]
+        wait(busy, TWO)
+        write(settings, event("c"), event("d", location_id=TWO))
+        later = ticked(busy, settings, said.cursor)
+    assert asked(later) == []
+    assert later.cursor != said.cursor
+    assert "2 refreshes that wait already" in str(later.skip_reason)
+
+
+@pytest.mark.parametrize(
+    "only",
+    [{"asset_selection": frozenset({dg.AssetKey(["push", "halo"])})}, {"step_keys_to_execute": ["push__halo"]}],
+)
+def test_a_run_of_some_steps_only_is_not_trusted_to_take_up_what_is_new(
+    settings: Settings, only: dict[str, Any]
+) -> None:
+    """As when a person has a failed run done again from its failure."""
     write(settings, event("a"))
     with dg.DagsterInstance.ephemeral() as busy:
-        job = dg.GraphDefinition(REFRESH).to_job()
-        for _ in range(MAX_WAITING):
-            busy.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
-        with dg.build_sensor_context(busy) as context:
-            said = evaluate(context, settings)
-    assert isinstance(said, dg.SkipReason)
+        wait(busy, ONE, **only)
+        assert asked(ticked(busy, settings, None)) == [ONE]
 
 
-def test_the_configuration_names_the_records_and_spares_targets_read_lately() -> None:
-    ops = refresh_config([("", "order", "o1")])["ops"]
-    assert ops["raw__webhook_events"]["config"]["records"] == [{"connection": "", "record_type": "order", "id": "o1"}]
+def test_the_configuration_takes_deliveries_up_and_spares_targets_read_lately() -> None:
+    ops = refresh_config()["ops"]
+    assert ops["raw__webhook_events"]["config"] == {"take_up": True}
     assert ops["actual_halo"]["config"] == {"only_if_stale": True}
+
+
+@pytest.mark.parametrize("changed", [{"connection": "halo2"}, {"system": "act"}])
+def test_the_same_hook_of_another_account_asks_for_a_run_of_its_own(changed: dict[str, str]) -> None:
+    hint = event("a", system="halo", connection="halo", location_id=ONE, records=(RecordRef("invoice", "7"),))
+    keys = {Wanted(deliveries={(e.system, e.connection or "", e.delivery_id)}).run_key(ONE)
+            for e in (hint, replace(hint, **changed))}  # type: ignore[arg-type]  # fmt: skip
+    assert len(keys) == 2
 
 
 @pytest.mark.parametrize(("number", "asked"), [("GHL-o7", {("halo", "order", "ghl:order:o7")}), ("PO-7", None)])

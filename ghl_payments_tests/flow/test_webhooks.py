@@ -14,8 +14,10 @@ from unittest.mock import patch
 import dagster as dg
 import pytest
 
-from ghl_payments.commands.realtime import Ticked, tick
+from ghl_payments.commands.realtime import Ticked, execute, tick
+from ghl_payments.defs.automation.inbox import LOCATION_TAG, REFRESH, evaluate
 from ghl_payments.domain.inbox import InboxEvent, RecordRef, encode, file_name
+from ghl_payments.settings import load_settings
 from ghl_payments.warehouse.connection import Warehouse
 from ghl_payments_tests.flow.conftest import LoopFactory
 from ghl_payments_tests.flow.loop import Loop, one_effect_each
@@ -54,6 +56,19 @@ class Desk:
         assert not done.failures, done.failures
         self.cursor = done.cursor
         return done
+
+    def asked(self, **options: Any) -> list[dg.RunRequest]:
+        """What one evaluation from the cursor asks for; nothing runs."""
+        with inside(self.loop), dg.build_sensor_context(self.instance, self.cursor) as context:
+            said = evaluate(context, load_settings(), **options)
+        assert isinstance(said, dg.SensorResult)
+        self.cursor = said.cursor
+        return list(said.run_requests or [])
+
+    def run(self, asked: list[dg.RunRequest]) -> Ticked:
+        """The runs that were asked for, now."""
+        with inside(self.loop):
+            return execute(self.instance, asked)
 
 
 def event_of(done: dict[str, Any], **changes: Any) -> InboxEvent:
@@ -191,6 +206,29 @@ def test_an_inbox_larger_than_a_tick_is_read_in_several(desk: Desk) -> None:
     for done in (first, second):
         assert desk.loop.changes(state="verified", key=f"ghl:order:{done['order_id']}", record_type="invoice")
     one_effect_each(desk.loop)
+
+
+def test_what_comes_while_a_refresh_waits_is_taken_up_by_it(desk: Desk) -> None:
+    """And a tick that is played again, from before the refresh waited, makes one that finds nothing left to read."""
+    first, second = (desk.happen("create", order_id=f"order{n}") for n in (1, 2))
+    place = first["location_id"]
+    desk.receive(first)
+    waiting = desk.asked()
+    assert [request.partition_key for request in waiting] == [place]
+    queued = dg.DagsterRun(job_name=REFRESH, tags={LOCATION_TAG: place})
+    desk.instance.add_run(queued)
+    before = desk.cursor
+    desk.receive(second)
+    assert not desk.tick().runs
+    assert desk.cursor != before
+    desk.instance.delete_run(queued.run_id)
+    desk.run(waiting)
+    for done in (first, second):
+        assert desk.loop.changes(state="verified", key=f"ghl:order:{done['order_id']}", record_type="invoice")
+    one_effect_each(desk.loop)
+    desk.cursor, asked = before, len(requests(desk))
+    assert len(desk.tick().runs) == 1
+    assert not [path for system, path, _ in requests(desk)[asked:] if system == "ghl"]
 
 
 def test_a_target_that_was_read_too_long_ago_is_read_before_anything_is_written(desk: Desk) -> None:

@@ -22,6 +22,11 @@ create table raw.webhook_events (
     copies integer not null, inbox_file varchar not null, inbox_offset bigint not null,
     primary key (system, connection, delivery_id)
 );
+-- A hint of a connection that locations share is taken up by each of them.
+create table raw.webhooks_taken_up (
+    location_id varchar not null, system varchar not null, connection varchar not null, delivery_id varchar not null,
+    taken_up_at timestamp not null, primary key (location_id, system, connection, delivery_id)
+);
 create table ops.inbox (cursor varchar not null);
 create table raw.refreshed (
     location_id varchar not null, key varchar not null, updated_at timestamp, refreshed_at timestamp not null,
