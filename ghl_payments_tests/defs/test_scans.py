@@ -65,7 +65,7 @@ class Clockwork:
         self.instance.run_storage.add_historical_run(run, run_creation_time=created)
         return run.run_id
 
-    def all_end(self, status: dg.DagsterRunStatus = OVER) -> None:
+    def all_end(self, status: dg.DagsterRunStatus = OVER, at: datetime = NIGHT) -> None:
         """Every run that is not over ends."""
         for run in self.instance.get_runs():
             if not run.is_finished:
@@ -77,7 +77,7 @@ class Clockwork:
                         else dg.DagsterEventType.RUN_FAILURE.value,
                         run.job_name,
                     ),
-                    datetime.now(UTC),
+                    at,
                 )
 
 
@@ -136,8 +136,19 @@ def test_a_replayed_tick_makes_no_second_run_whatever_became_of_the_first(clockw
     settled(clockwork)
     assert clockwork.obey("warm", NIGHT) == ["warm:LOC_NY:2026-11-26"]
     assert clockwork.started("warm", NIGHT) == []
-    clockwork.all_end(dg.DagsterRunStatus.FAILURE)
+    clockwork.all_end(dg.DagsterRunStatus.FAILURE, NIGHT + timedelta(minutes=20))
     assert clockwork.started("warm", NIGHT) == []
+    assert clockwork.started("warm", NIGHT + timedelta(minutes=75)) == []
+
+
+def test_a_night_that_failed_has_one_more_run_an_hour_after_its_end(clockwork: Clockwork) -> None:
+    settled(clockwork)
+    clockwork.obey("warm", NIGHT)
+    clockwork.all_end(dg.DagsterRunStatus.FAILURE, NIGHT + timedelta(minutes=20))
+    again = NIGHT + timedelta(minutes=80)
+    assert clockwork.obey("warm", again) == ["warm:LOC_NY:2026-11-26:again"]
+    clockwork.all_end(dg.DagsterRunStatus.FAILURE, again)
+    assert clockwork.started("warm", again + timedelta(hours=2)) == []
     assert clockwork.started("warm", NIGHT + timedelta(hours=20)) == ["warm:LOC_BERLIN:2026-11-27"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -118,18 +119,21 @@ def test_the_newest_tick_is_past_at_its_own_start_and_newest_until_the_next_one(
 
 @settings(max_examples=100, deadline=None)
 @given(places, instants, st.sampled_from(KINDS), st.lists(st.integers(1, 240), min_size=1, max_size=40))
-def test_however_the_clock_is_looked_at_every_tick_gets_at_most_one_run(
+def test_however_the_clock_is_looked_at_every_tick_gets_one_run_and_one_more_an_hour_after_it_failed(
     where: Place, start: datetime, kind: Kind, steps: list[int]
 ) -> None:
-    now, seen, keys = start, [], []
+    now, seen, started = start, [], {}
     for step in steps:
         for decision in decide(kind, [where], seen, now, [kind]):
             assert decision.reason is None
-            keys.append(decision.tick.run_key)
+            assert decision.run_key not in started
+            assert not decision.again or now - started[decision.tick.run_key] >= timedelta(hours=1)
+            started[decision.run_key] = now
             seen.append(Seen(where.location_id, kind, now, "failed", decision.tick.name))
         assert not decide(kind, [where], seen, now, [kind])  # the same instant again
         now += timedelta(minutes=step)
-    assert max(Counter(keys).values()) == 1
+    most = Counter(run.tick for run in seen).values()
+    assert max(most) <= (1 if kind == "hot" else 2)
 
 
 def test_the_week_turns_at_the_locations_own_midnight() -> None:
@@ -201,9 +205,31 @@ def test_a_larger_scan_since_the_tick_settles_it_unless_it_failed() -> None:
     assert only(decide("warm", [place()], failed, now, ["warm"])).reason is None
 
 
-def test_a_run_that_failed_is_not_started_again_for_the_same_tick() -> None:
-    failed = made(tick("warm", "UTC", "2026-11-26T09:00"), "failed")
-    assert decide("warm", [place()], [failed], at("2026-11-26T09:00"), ["warm"]) == []
+@pytest.mark.parametrize("kind", ["warm", "cold"])
+def test_a_night_or_a_week_whose_run_failed_is_tried_once_more_an_hour_after_its_end(kind: Kind) -> None:
+    due = tick(kind, "UTC", "2026-11-26T09:00")
+    failed = replace(made(due, "failed"), ended_at=due.at + timedelta(hours=3))
+    for minutes in (1, 180, 239):
+        assert decide(kind, [place()], [failed], due.at + timedelta(minutes=minutes), [kind]) == []
+    again = due.at + timedelta(hours=4)
+    assert only(decide(kind, [place()], [failed], again, [kind])) == Decision(due, again=True)
+    for state in ("active", "done", "failed", "canceled"):
+        second = Seen("LOC1", kind, again, state, due.name)
+        assert decide(kind, [place()], [failed, second], again + timedelta(hours=9), [kind]) == []
+
+
+def test_what_need_not_be_tried_again_is_not() -> None:
+    """A hot scan, whose next tick is near; one that a person cancelled; one that something larger has made good."""
+    hot = tick("hot", "UTC", "2026-11-26T09:00")
+    assert decide("hot", [place()], [made(hot, "failed")], hot.at + timedelta(minutes=14), ["hot"]) == []
+    night = tick("warm", "UTC", "2026-11-26T09:00")
+    later = night.at + timedelta(hours=5)
+    assert decide("warm", [place()], [made(night, "canceled")], later, ["warm"]) == []
+    larger = Seen("LOC1", "cold", night.at + timedelta(hours=1), "done")
+    assert decide("warm", [place()], [made(night, "failed"), larger], later, ["warm"]) == []
+    running = Seen("LOC1", "cold", night.at - timedelta(hours=1), "active")
+    waits = only(decide("warm", [place()], [made(night, "failed"), running], later, ["warm"]))
+    assert (waits.again, waits.reason is None) == (True, False)
 
 
 def test_locations_are_spread_over_the_window_each_at_the_same_place_every_time() -> None:

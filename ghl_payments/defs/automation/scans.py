@@ -4,7 +4,7 @@ Which location is due is a pure function, `domain/due.py`; when ticks are stands
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -52,11 +52,15 @@ def _seen(record: dg.RunRecord) -> Seen | None:
     location_id = run.tags.get("dagster/partition")
     if kind is None or location_id is None:
         return None
-    state: State = "done" if run.status is dg.DagsterRunStatus.SUCCESS else "failed"
-    return Seen(
-        location_id, kind, record.create_timestamp, "active" if run.status in NOT_OVER else state,
-        run.tags.get(TICK_TAG),
-    )  # fmt: skip
+    ended_at = None if record.end_time is None else datetime.fromtimestamp(record.end_time, UTC)
+    return Seen(location_id, kind, record.create_timestamp, _state(run.status), run.tags.get(TICK_TAG), ended_at)
+
+
+def _state(status: dg.DagsterRunStatus) -> State:
+    ended: dict[dg.DagsterRunStatus, State] = {
+        dg.DagsterRunStatus.SUCCESS: "done", dg.DagsterRunStatus.CANCELED: "canceled"
+    }  # fmt: skip
+    return "active" if status in NOT_OVER else ended.get(status, "failed")
 
 
 def in_force(instance: dg.DagsterInstance) -> list[Kind]:
@@ -69,7 +73,7 @@ def run_request(decision: Decision) -> dg.RunRequest:
     """The run that a tick asks for."""
     tick = decision.tick
     return dg.RunRequest(
-        run_key=tick.run_key,
+        run_key=decision.run_key,
         partition_key=tick.location_id,
         run_config=scan_config("full" if tick.kind == "cold" else tick.kind),
         tags={
