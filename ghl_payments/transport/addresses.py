@@ -18,6 +18,12 @@ METADATA = tuple(
 )  # fmt: skip
 """Where clouds tell a machine its own secrets; nobody's receiver stands there."""
 
+OWN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+"""Networks of one's own: what `allow_private` permits, and nothing else that is not public."""
+
+_FORMER = tuple(map(ip_network, ("::/96", "fec0::/10")))
+"""Given up long ago, and still told as public by Python: compatible IPv4 addresses and site-local ones."""
+
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -27,9 +33,10 @@ class RefusedAddress(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AddressGuard:
-    """Says where a request may connect to. `allow_private` permits the networks of one's own, for a receiver there.
+    """Says where a request may connect to. `allow_private` permits the networks in `OWN`, for a receiver there.
 
-    Plain http is for loopback only, and loopback only where the URL itself names it: a name may not lead there.
+    Plain http is for loopback only, and loopback only where the URL itself names it: a name may not lead there. Nothing
+    permits link-local, unspecified, multicast and reserved addresses, nor those at which clouds keep secrets.
     """
 
     allow_private: bool = False
@@ -49,17 +56,36 @@ class AddressGuard:
 
     def check(self, address: Address) -> None:
         """RefusedAddress unless a request may go to this address."""
-        stands_for = (address, *_inside(address))
+        inside = _inside(address)
+        # A mapped address is the IPv4 address; the others are of a network of their own too.
+        stands_for = inside if _is_mapped(address) else [address, *inside]
         if any(inner in network for inner in stands_for for network in METADATA):
             msg = "Its name leads to an address at which clouds keep secrets; give another address."
             raise RefusedAddress(msg)
-        for inner in stands_for:
-            if not self.allow_private and (not inner.is_global or inner.is_multicast):
-                msg = (
-                    "Its name leads to a private, local or reserved address. If the receiver does stand in a network "
-                    "of your own, set `options.allow_private: true` on the connection."
-                )
-                raise RefusedAddress(msg)
+        if not all(_is_public(inner) or _is_own(inner) for inner in stands_for):
+            msg = (
+                "Its name leads to this machine, its link, or a reserved address, and nothing permits that; give an "
+                "address of the receiver that other machines reach it by, or for this machine http://127.0.0.1:PORT."
+            )
+            raise RefusedAddress(msg)
+        if not self.allow_private and any(_is_own(inner) for inner in stands_for):
+            msg = (
+                "Its name leads to a private address. If the receiver does stand in a network of your own, set "
+                "`options.allow_private: true` on the connection."
+            )
+            raise RefusedAddress(msg)
+
+
+def _is_public(address: Address) -> bool:
+    return address.is_global and not address.is_multicast and not any(address in network for network in _FORMER)
+
+
+def _is_own(address: Address) -> bool:
+    return any(address in network for network in OWN)
+
+
+def _is_mapped(address: Address) -> bool:
+    return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
 
 
 def _is_own_name(host: str) -> bool:
