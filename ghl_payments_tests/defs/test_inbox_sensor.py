@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 from ghl_payments.defs.automation.inbox import LOCATION_TAG, REFRESH, evaluate, refresh_config
 from ghl_payments.defs.named import Wanted, plan_refresh
 from ghl_payments.domain.inbox import InboxEvent, RecordRef, encode, file_name
+from ghl_payments.receiver.payloads import read_payload
 from ghl_payments.settings import Settings, load_settings
+from ghl_payments_tests.running_sandbox import ROOT
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SETTINGS = load_settings({})
@@ -176,3 +180,14 @@ def test_a_number_that_carries_our_key_is_searched_for_and_another_one_is_not_ou
     hint = event("a", system="halo", connection="halo", location_id=ONE, records=(RecordRef("order_number", number),))
     wanted = plan_refresh([hint], SETTINGS).wanted
     assert (wanted[ONE].records if wanted else None) == asked
+
+
+def test_the_guide_promises_speed_for_exactly_the_events_that_something_is_read_again_for() -> None:
+    guide = (ROOT / "docs/webhooks.md").read_text("utf-8")
+    rows = re.findall(r"^ +\| (`[A-Z].+?) \| (.+?) \| .+ \|$", guide, re.MULTILINE)
+    promised = {name: not told.startswith("nothing") for cell, told in rows for name in re.findall(r"`(\w+)`", cell)}
+    assert {"OrderCreate", "InvoicePaid", "ContactUpdate"} <= set(promised)
+    for name, is_promised in promised.items():
+        facts = read_payload("ghl", json.dumps({"_id": "x1", "id": "x1", "locationId": ONE}).encode(), name)
+        plan = plan_refresh([event("a", event=name, records=facts.records)], SETTINGS)
+        assert bool(plan.wanted) is is_promised, name
