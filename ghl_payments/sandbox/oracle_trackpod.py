@@ -92,14 +92,18 @@ def wanted_of(
         if any(is_settled(doc) for doc in docs):
             wanted[spot] = WantedRecord(order.minor, order.currency, order.updated)
             continue
+        is_begun_again = any(is_replanned(doc, books, order) for doc in docs)
         is_over = is_dead(order) or sent_of(books, order) == "fulfilled"
         if is_over or (not docs and order.created < now - DELIVER_DAYS):
             continue
-        due = amount_due(books, order)
+        if is_begun_again:
+            wanted[spot] = WantedRecord(order.minor, order.currency, order.updated)
+            continue
+        due, left = amount_due(books, order), open_lines(books, order)
         if order.minor is None or due is None or (not docs and not has_address(order)):
             unrepresentable[spot] = (order.minor, order.currency)
             continue
-        fields = {"cod": due, "goods": _units(lines), "goods_value": _value(lines, order.currency)}
+        fields = {"cod": due, "goods": _units(left), "goods_value": _value(left, order.currency)}
         wanted[spot] = WantedRecord(order.minor, order.currency, order.updated, fields)
     return wanted, unrepresentable
 
@@ -131,6 +135,29 @@ def is_settled(doc: Document) -> bool:
     return doc.get("StatusId") in SETTLED
 
 
+def is_replanned(doc: Document, books: Ledgers, order: Order) -> bool:
+    """Whether what Track-POD holds of an order is a rest: planned anew, paid at the door, or in part in GHL already."""
+    cash = _number(doc.get("CODActual"))
+    was_paid = bool(str(doc.get("CODActual") or "").strip()) and (cash is None or cash > 0)
+    numbers = {
+        str(tracking.get("trackingNumber") or "").strip().partition("#")[0].upper()
+        for parcel in books.fulfillments.get(order.id, ())
+        for tracking in parcel.get("trackings") or ()
+    }
+    return was_paid or (doc.get("RescheduledTimes") or 0) > 0 or str(doc["TrackId"]).upper() in numbers
+
+
+def open_lines(books: Ledgers, order: Order) -> list[Line]:
+    """The physical lines of an order with the units that no fulfillment of GHL holds, the first lines served first."""
+    sent = _sent(books, order)
+    rest = []
+    for line in physical_lines(order):
+        gone = min(max(sent[line.price_id], Decimal(0)), line.quantity) if line.price_id else Decimal(0)
+        sent[line.price_id] -= gone
+        rest.append(Line(line.price_id, line.quantity - gone, line.price))
+    return rest
+
+
 def is_dead(order: Order) -> bool:
     """Whether nobody waits for an order any more: cancelled, failed, or paid back as a whole."""
     return str(order.doc.get("status") or "").lower() in _DEAD or order.payment_status.lower() == "refunded"
@@ -149,13 +176,19 @@ def sent_of(books: Ledgers, order: Order) -> str | None:
     for line in physical_lines(order):
         if line.price_id:
             ordered[line.price_id] += line.quantity
+    sent = _sent(books, order)
+    if ordered and all(sent[price_id] >= units for price_id, units in ordered.items()):
+        return "fulfilled"
+    return "partly" if any(sent[price_id] > 0 for price_id in ordered) else None
+
+
+def _sent(books: Ledgers, order: Order) -> dict[str, Decimal]:
+    """Units of an order by price id that GHL's fulfillments hold, whoever brought them."""
     sent: dict[str, Decimal] = defaultdict(Decimal)
     for parcel in books.fulfillments.get(order.id, ()):
         for item in parcel.get("items") or ():
             sent[(item.get("price") or {}).get("_id") or item.get("_id")] += _number(item.get("qty")) or 0
-    if ordered and all(sent[price_id] >= units for price_id, units in ordered.items()):
-        return "fulfilled"
-    return "partly" if any(sent[price_id] > 0 for price_id in ordered) else None
+    return sent
 
 
 def amount_due(books: Ledgers, order: Order) -> int | None:
@@ -190,7 +223,7 @@ def _held(books: Ledgers, key: str, doc: Document) -> HeldRecord:
     """A Track-POD order as it is compared: in the currency of its GHL order, because it has none of its own."""
     order = books.orders.get(key.rpartition(":")[2])
     cod = _number(doc.get("COD") or 0)
-    if order is None or cod is None or is_settled(doc):
+    if order is None or cod is None or is_settled(doc) or is_replanned(doc, books, order):
         return HeldRecord(str(doc["TrackId"]), None, None, readable=cod is not None)
     lines = [
         Line(

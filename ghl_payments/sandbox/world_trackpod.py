@@ -21,6 +21,7 @@ from ghl_payments.sandbox.oracle_trackpod import (
     NUMBER_PREFIX,
     amount_due,
     is_dead,
+    open_lines,
     physical_lines,
     sent_of,
     wanted_of,
@@ -109,6 +110,11 @@ class TrackpodWorld:
 
     def _waiting(self, books: Ledgers, order: Order) -> Doc:
         doc = self.new_order(books, order)
+        # What others sent is not for these drivers.
+        left = [int(line.quantity) for line in open_lines(books, order)]
+        doc["GoodsList"] = [
+            row | {"Quantity": units} for row, units in zip(doc["GoodsList"], left, strict=True) if units
+        ]
         chance = self._rng.random()
         if chance < 0.4:
             doc = routed(doc, f"{self._now + timedelta(days=self._rng.randrange(1, 4)):%Y-%m-%d}")

@@ -211,6 +211,28 @@ def test_an_order_that_the_driver_has_processed_is_changed_only_by_force(account
     assert only(account)["COD"] == Decimal("0.01")
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_the_rest_that_a_dispatcher_plans_anew_is_never_pushed_up_again(account: RunningSandbox, force: bool) -> None:
+    native_id = create(account).native_id
+    by_hand(account, "partial", id=ORDER_ID, quantities={"p1": 1})
+    by_hand(account, "reschedule", id=ORDER_ID)
+    by_hand(account, "edit", id=ORDER_ID, set={"COD": 10})
+    written = len(account.effects())
+    with pytest.raises(Rejected, match="planned anew"):
+        with_trackpod(account, lambda c: c.update(native_id, wanted(), ["cod", "lines"]), force_update=force)
+    assert with_trackpod(account, lambda c: c.create(wanted()), force_update=force) == WriteAnswer(native_id, 200)
+    assert only(account)["COD"] == 10
+    assert len(account.effects()) == written
+
+
+def test_cash_that_a_driver_took_makes_a_rest_of_an_order(account: RunningSandbox) -> None:
+    native_id = create(account).native_id
+    by_hand(account, "edit", id=ORDER_ID, set={"CODActual": "5.00"})
+    with pytest.raises(Rejected, match="paid for at the door"):
+        with_trackpod(account, lambda c: c.update(native_id, wanted(cod="1"), ["cod"]))
+    assert only(account)["COD"] == Decimal("20.20")
+
+
 def test_a_driver_who_comes_first_leads_to_a_refusal(account: RunningSandbox) -> None:
     account.switches(trackpod_in_progress="processed")
     native_id = create(account).native_id

@@ -184,6 +184,36 @@ def test_what_was_sent_is_counted_by_price(sent: list[tuple[str, int]], said: st
     assert kinds(ledgers) == ([] if said == "fulfilled" else ["missing_in_target"])
 
 
+def test_only_the_rest_of_what_others_sent_in_part_is_brought() -> None:
+    ledgers = books(fulfillments={"o1": [parcel("f1", OLD, 1, {"trackingNumber": "4711", "shippingCarrier": "DHL"})]})
+    goods = [{"GoodsId": "p1", "Quantity": 1, "Cost": "20.1"}, {"GoodsId": "p2", "Quantity": 3, "Cost": "20.1"}]
+    assert rows(ledgers, held(GoodsList=goods)) == []
+    assert [row[2:6] for row in rows(ledgers, held())] == [
+        ("field_differs", "amount", ["goods_value"], 2010),
+        ("field_differs", "quantity", ["goods"], None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "numbers"),
+    [({"RescheduledTimes": 2}, []), ({"CODActual": "5.00"}, []), ({}, [ID]), ({}, ["1Z9", f" {ID.upper()}#1"])],
+)
+@pytest.mark.parametrize("status", [None, 0, 1])
+def test_what_was_planned_anew_is_a_rest_and_compared_no_more(
+    changes: Doc, numbers: list[str], status: int | None
+) -> None:
+    parcels = [parcel(f"f{n}", OLD, 1, {"trackingNumber": number}) for n, number in enumerate(numbers)]
+    rest = held(StatusId=status, COD=5, GoodsList=[{"GoodsId": "p1", "Quantity": 1, "Cost": 20}], **changes)
+    sent = {"o1": parcels[:1] if len(numbers) < 2 else parcels[1:]}
+    assert rows(books(fulfillments=sent), rest) == []
+    assert rows(books(bought(createdAt=ago(days=400)), charges=[], fulfillments=sent), rest) == []
+    assert kinds(books(bought(status="cancelled"), fulfillments=sent), rest) == ["missing_in_source"]
+
+
+def test_nothing_collected_and_nothing_planned_anew_is_compared() -> None:
+    assert kinds(books(), held(COD=5, RescheduledTimes=0, CODActual="0.00")) == ["field_differs"]
+
+
 def test_two_of_a_number_or_of_an_id_are_a_duplicate() -> None:
     for second in (held(TrackId=TWIN), held(TrackId=TWIN, Number="COPY-1")):
         assert rows(books(), held(), second) == [

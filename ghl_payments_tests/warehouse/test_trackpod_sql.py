@@ -191,8 +191,58 @@ def test_an_order_that_costs_nothing_is_brought_too(desk: Desk) -> None:
     assert kinds(rows) == [(KEY, "missing_in_target", None)]
 
 
-def test_a_part_that_was_sent_otherwise_does_not_stop_the_rest(desk: Desk) -> None:
-    assert not judged(desk, [sold()], [planned()], fulfillments={"o1": [parcel("f1", ago(days=2), 1)]})
+def test_only_what_others_have_not_sent_is_brought_and_all_that_is_due_is_collected(desk: Desk) -> None:
+    sent = {"o1": [parcel("f1", ago(days=2), 1)]}
+    assert kinds(judged(desk, [sold()], [], fulfillments=sent)) == [(KEY, "missing_in_target", None)]
+    wanted = json.loads(desk.row("reconciliation.desired", "system = 'trackpod'")["fields"])
+    [line_] = json.loads(wanted["lines"])
+    assert (line_["line_id"], line_["quantity"], wanted["cod"]) == ("o1:1", "1", "2000")
+    whole, rest = [planned()], [planned(1, "o1", ("p1", 1, 10))]
+    for orders in (whole, rest):
+        rows = judged(desk, [sold()], orders, fulfillments=sent)
+        assert as_key(rows) == as_key(expected([sold()], orders, fulfillments=sent))
+        assert fields(rows) == ({} if orders is rest else {
+            "goods": ('[{"price_id":"p1","quantity":"1"}]', '[{"price_id":"p1","quantity":"2"}]'),
+            "goods_value": ("1000", "2000"),
+        })  # fmt: skip
+
+
+def test_of_lines_of_one_price_the_first_were_sent_and_whole_lines_are_left_out(desk: Desk) -> None:
+    lines = [item("p1", 2, 10), item(None, 1, 3), item("p1", 2, 12), item("p2", 1, 5)]
+    sent = {"o1": [parcel("f1", ago(days=2), 3)]}
+    left = [planned(1, "o1", (None, 1, 3), ("p1", 1, 12), ("p2", 1, 5))]
+    sales = [sold("o1", *lines)]
+    assert not judged(desk, sales, left, fulfillments=sent)
+    assert not expected(sales, left, fulfillments=sent)
+    wanted = json.loads(desk.row("reconciliation.desired", "system = 'trackpod'")["fields"])
+    assert [(row["line_id"], row["quantity"]) for row in json.loads(wanted["lines"])] == [
+        ("o1:2", "1"), ("o1:3", "1"), ("o1:4", "1"),
+    ]  # fmt: skip
+
+
+OURS = {"trackingNumber": track(1).upper(), "shippingCarrier": "Track-POD"}
+RESTS = {
+    "planned anew": ({"RescheduledTimes": 1}, {}),
+    "paid at the door": ({"CODActual": "10.00", "StatusId": 1}, {}),
+    "paid at the door, unreadably": ({"CODActual": "ten"}, {}),
+    "in part in GHL": ({}, {"o1": [parcel("f1", ago(days=2), 1, OURS)]}),
+    "delivered twice": ({}, {"o1": [parcel("f1", ago(days=2), 1, OURS | {"trackingNumber": track(1) + "#1"})]}),
+}
+
+
+@pytest.mark.parametrize("name", RESTS)
+def test_what_was_planned_anew_keeps_the_goods_and_cash_that_a_dispatcher_left(desk: Desk, name: str) -> None:
+    members, sent = RESTS[name]
+    sales, orders = [sold(createdAt=ago(days=50))], [planned(1, "o1", ("p1", 1, 10), COD=10, **members)]
+    for force in (False, True):
+        assert not judged(desk, sales, orders, fulfillments=sent, force_update=force)
+    assert not expected(sales, orders, fulfillments=sent)
+    doubtful = [txn(currency="EUR")]
+    assert not judged(desk, sales, orders, doubtful, fulfillments=sent)
+    assert not expected(sales, orders, doubtful, fulfillments=sent)
+    over = [sold(status="cancelled")]
+    rows = judged(desk, over, orders, fulfillments=sent)
+    assert kinds(rows) == kinds(expected(over, orders, fulfillments=sent)) == [(KEY, "missing_in_source", None)]
 
 
 def test_what_is_due_must_be_certain(desk: Desk) -> None:
@@ -377,7 +427,8 @@ def wrong_world(rng: Random) -> tuple[list[Document], list[Document], list[Docum
                      if line["product"].get("productType") != "DIGITAL"]  # fmt: skip
             doc = planned(
                 number, name, *right, COD=rng.choice([0, 10, 20, Decimal("20.5"), 30]),
-                StatusId=rng.choice([None, None, 0, 1, 2, 3, 4, 5]),
+                StatusId=rng.choice([None, None, 0, 1, 2, 3, 4, 5]), RescheduledTimes=rng.choice([None, None, 0, 1]),
+                CODActual=rng.choice([None, None, "0.00", "5.00"]),
             )  # fmt: skip
             orders.append(doc)
             if rng.random() < 0.15:

@@ -9,30 +9,6 @@ with physical as (
     where location_id = $location_id and coalesce(product_type, 'PHYSICAL') ilike '%PHYSICAL%'
 ),
 
-goods as (
-    select
-        order_id, sum(quantity * price) as value,
-        to_json(list({
-            line_id: order_id || ':' || line_number, price_id: price_id, name: name, quantity: plain_text(quantity),
-            unit_price: plain_text(price)
-        } order by line_number))::varchar as goods
-    from physical
-    group by order_id
-),
-
-ordered as (
-    select order_id, coalesce(price_id, '') as price_id, sum(quantity) as units from physical group by all
-),
-
-units as (
-    select
-        order_id,
-        to_json(list({price_id: price_id, quantity: plain_text(units)} order by price_id) filter (where units <> 0))::varchar
-            as goods_units
-    from ordered
-    group by order_id
-),
-
 sent_lines as (
     select id as order_id, unnest(from_json(coalesce((parcel -> '$.items'), '[]'::json), '["JSON"]')) as item
     from (
@@ -52,7 +28,43 @@ sent as (
     group by all
 ),
 
--- Lines of the same price cannot be told apart in a fulfillment, lines without one are in none.
+-- What is left of each line: lines of the same price cannot be told apart in a fulfillment, so that the first ones were
+-- sent first; lines without a price are in none.
+open_lines as (
+    select
+        p.*, p.quantity - greatest(0, least(p.quantity, coalesce(s.units, 0) + p.quantity - sum(p.quantity) over (
+            partition by p.order_id, p.price_id order by p.line_number
+        ))) as open_units
+    from physical as p
+    left join sent as s on s.order_id = p.order_id and s.price_id = p.price_id and p.price_id <> ''
+),
+
+goods as (
+    select
+        order_id, sum(open_units * price) as value,
+        coalesce(to_json(list({
+            line_id: order_id || ':' || line_number, price_id: price_id, name: name, quantity: plain_text(open_units),
+            unit_price: plain_text(price)
+        } order by line_number) filter (where open_units <> 0 or quantity = 0))::varchar, '[]') as goods
+    from open_lines
+    group by order_id
+),
+
+ordered as (
+    select order_id, coalesce(price_id, '') as price_id, sum(quantity) as units, sum(open_units) as open_units
+    from open_lines
+    group by all
+),
+
+units as (
+    select
+        order_id,
+        to_json(list({price_id: price_id, quantity: plain_text(open_units)} order by price_id)
+            filter (where open_units <> 0))::varchar as goods_units
+    from ordered
+    group by order_id
+),
+
 progress as (
     select
         o.order_id, bool_and(o.units <= greatest(coalesce(s.units, 0), 0)) as is_complete,

@@ -87,6 +87,11 @@ def is_elsewhere(order: Mapping[str, Any], location_id: str) -> bool:
     return isinstance(place, str) and place.strip() not in ("", location_id)
 
 
+def is_replanned(order: Mapping[str, Any]) -> bool:
+    """Whether an order was planned anew, or paid for at the door: goods and cash are what a dispatcher left of it."""
+    return any(_is_positive(order.get(member)) for member in ("RescheduledTimes", "CODActual"))
+
+
 def create_body(record: DesiredRecord, *, quiet: bool) -> Body:
     """A new order; `quiet` switches all messages to the customer off. Raises Rejected when a field cannot be used."""
     body: Body = {**_identity(record), "Type": 0, "Date": record.fields.get("date")}
@@ -105,7 +110,9 @@ def create_body(record: DesiredRecord, *, quiet: bool) -> Body:
 
 
 def adopting_body(record: DesiredRecord, order: Mapping[str, Any]) -> Body:
-    """An order that has our Id, made wholly ours; who lives where stays as its people wrote it."""
+    """An order that has our Id, made wholly ours; who lives where, and a rest, stay as people wrote them."""
+    if is_replanned(order):
+        return {**whole_body(order), **_identity(record), "Type": 0}
     return {**changed_body(record, order, ("lines", "cod")), **_identity(record), "Type": 0}
 
 
@@ -187,6 +194,16 @@ def _amount(record: DesiredRecord, value: object) -> Decimal:
     if not number.is_finite():
         raise refusal(record, "a line's quantity or price is not a number.")
     return number
+
+
+def _is_positive(value: object) -> bool:
+    """What cannot be read counts as well: it may be cash."""
+    if value is None or not str(value).strip():
+        return False
+    try:
+        return not Decimal(str(value)) <= 0
+    except InvalidOperation:
+        return True
 
 
 def _custom_fields(owner: Mapping[str, Any]) -> list[Body]:

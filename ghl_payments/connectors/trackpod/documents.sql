@@ -24,6 +24,13 @@ known as (
     select location_id, order_id from ours where order_id is not null
     union
     select location_id, order_id from staging.orders
+),
+
+-- GHL has a fulfillment with its TrackId: something of it was handed over, whatever it shows now.
+handed_over as (
+    select distinct
+        location_id, unnest(regexp_extract_all(upper(trackings), '[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}')) as track_id
+    from staging.fulfillments
 )
 
 select
@@ -36,13 +43,18 @@ select
     n.location_id,
     -- Once the driver has dealt with an order, Track-POD holds what was and not what should be.
     coalesce((n.doc ->> '$.StatusId') in ('2', '3', '4', '5'), false) as is_settled,
+    -- What is planned anew holds what a dispatcher left of it, after what was handed over or paid at the door.
+    coalesce(try_cast((n.doc ->> '$.RescheduledTimes') as integer), 0) > 0 or h.track_id is not null
+    or (blank_to_null(n.doc ->> '$.CODActual') is not null
+        and coalesce(plain_decimal(n.doc ->> '$.CODActual') > 0, true)) as is_replanned,
     (n.doc ->> '$.StatusId') as status_id, blank_to_null(n.doc ->> '$.COD') as cod_text,
     timezone('UTC', timezone(coalesce(option('timezone'), 'UTC'), try_cast((n.doc ->> '$.StatusDate') as timestamp)))
         as status_at,
     coalesce(try_cast((n.doc ->> '$.RescheduledTimes') as integer), 0) as times
 from trackpod_named as n
 left join ours as o on o.native_id = n.native_id
-left join known as k on k.location_id = n.location_id and k.order_id = n.own_id;
+left join known as k on k.location_id = n.location_id and k.order_id = n.own_id
+left join handed_over as h on h.location_id = n.location_id and h.track_id = upper(n.native_id);
 
 create or replace temp table trackpod_lines as
 select
@@ -72,15 +84,23 @@ group by native_id;
 
 -- Track-POD has no currency: amounts are in that of GHL's order.
 create or replace temp table trackpod_order_records as
+with staged as (
+    select *, case
+        when is_settled and (is_replanned or coalesce(option('force_update'), 'false') <> 'true') then 'settled'
+        when is_settled then 'forced'
+        when is_replanned then 'replanned'
+        else 'open' end as state
+    from trackpod_orders
+)
+
 select
     o.native_id, o.doc, o.read_at, o.key, case when o.key is not null then o.location_id end as location_id,
     null::varchar as currency, e.exponent, null::integer as own_exponent,
-    case when o.is_settled then 'settled' else 'open' end as state,
-    o.is_settled and coalesce(option('force_update'), 'false') <> 'true' as is_history,
+    o.state, o.state in ('settled', 'replanned') as is_history,
     to_minor_rounded(coalesce(o.cod_text, '0'), e.exponent) as cod_minor, coalesce(g.goods_units, '[]') as goods_units,
     cast(round(coalesce(g.value, 0)::decimal(38, 9) * minor_factor(e.exponent)) as bigint) as goods_minor,
     case when o.key is not null and plain_decimal(coalesce(o.cod_text, '0')) is null then 'COD is not a number' end as problem
-from trackpod_orders as o
+from staged as o
 left join trackpod_goods as g on g.native_id = o.native_id
 left join staging.orders as w on w.location_id = o.location_id and o.key = 'ghl:order:' || w.order_id
 left join ops.currencies as e on e.code = w.currency;

@@ -18,6 +18,7 @@ from ghl_payments.connectors.trackpod.bodies import (
     is_elsewhere,
     is_named,
     is_ours,
+    is_replanned,
     number_of,
     order_id_of,
     refusal,
@@ -61,6 +62,9 @@ class OrderDesk:
     async def update(self, native_id: str, record: DesiredRecord, changed: Sequence[str]) -> WriteAnswer:
         """Write the `changed` fields into the order as it is now."""
         order = decode((await self._client.by_track_id(native_id, priority="fresh")).raw)
+        if is_replanned(order):
+            why = "it was planned anew since, or paid for at the door; its goods and cash are what was left of it."
+            raise refusal(record, why, method="PUT")
         return WriteAnswer(native_id, await self._write(record, order, changed_body(record, order, changed)))
 
     async def _known(self, record: DesiredRecord) -> OrderRow | None:
