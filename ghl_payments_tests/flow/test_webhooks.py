@@ -49,11 +49,11 @@ class Desk:
         self._files += 1
         (self.inbox / file_name(datetime.now(UTC), os.getpid(), self._files)).write_bytes(b"".join(lines))
 
-    def tick(self, **options: Any) -> Ticked:
+    def tick(self, *, fails: bool = False, **options: Any) -> Ticked:
         """One evaluation of the sensor from its cursor, with its runs."""
         with inside(self.loop):
             done = tick(self.instance, self.cursor, **options)
-        assert not done.failures, done.failures
+        assert bool(done.failures) is fails, done.failures
         self.cursor = done.cursor
         return done
 
@@ -78,6 +78,11 @@ def event_of(done: dict[str, Any], **changes: Any) -> InboxEvent:
         "records": (RecordRef("order", done["order_id"]),),
     }  # fmt: skip
     return InboxEvent(**{**fields, **changes})
+
+
+def hint(*records: RecordRef) -> InboxEvent:
+    """A hook of Halo."""
+    return InboxEvent(datetime.now(UTC), "halo", "h1", "secret", b"{}", connection="halo", records=records)
 
 
 @contextmanager
@@ -250,13 +255,61 @@ def test_a_hint_of_a_target_has_its_record_read_again_and_repaired(desk: Desk) -
     held = next(doc for doc in state["halo"]["SalesOrder"] if doc["id"] == 101)
     next(field for field in held["customfields"] if field["name"] == "CFGHLStatus")["value"] = "by hand"
     desk.loop.sandbox.put_state(state)
-    hint = InboxEvent(
-        datetime.now(UTC), "halo", "h1", "secret", b"{}", connection="halo",
-        records=(RecordRef("sales_order", "101"), RecordRef("spaceship", "1")),
-    )  # fmt: skip
-    desk.write(encode(hint))
+    desk.write(encode(hint(RecordRef("sales_order", "101"), RecordRef("spaceship", "1"))))
     before = len(requests(desk))
     assert list(desk.tick().runs) == [place]
     assert desk.loop.changes(state="verified", key="ghl:order:order1", record_type="sales_order", operation="update")
     assert not [system for system, path, query in requests(desk)[before:] if system == "ghl"]
+    one_effect_each(desk.loop)
+
+
+def left(desk: Desk) -> list[str]:
+    """Deliveries that were taken down, and whose records nobody has read yet."""
+    rows = desk.loop.sql(
+        "select delivery_id from raw.webhook_events anti join raw.webhooks_taken_up using (system, connection, delivery_id)"
+    )
+    return [row["delivery_id"] for row in rows]
+
+
+@pytest.mark.parametrize("again", ["refresh", "hot"])
+def test_what_a_refresh_failed_at_is_taken_up_by_the_next_refresh_or_hot_scan(desk: Desk, again: str) -> None:
+    done = desk.happen("create", order_id="order1")
+    key = f"ghl:order:{done['order_id']}"
+    desk.receive(done)
+    desk.loop.sandbox.fault("status", status=401, system="ghl", path="/payments/.*")
+    assert "Unauthorised" in str(desk.tick(fails=True).failures)
+    desk.loop.sandbox.clear_faults()
+    assert desk.loop.changes(key=key) == []
+    if again == "refresh":
+        desk.receive(desk.happen("announce", order_id="order2"))
+        assert len(desk.tick().runs) == 1
+    else:
+        desk.loop.good_turn(scan="hot")
+    assert left(desk) == []
+    assert desk.loop.changes(state="verified", key=key, record_type="invoice")
+    one_effect_each(desk.loop)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_target_that_cannot_be_read_keeps_nothing_else_waiting_and_is_read_later(desk: Desk, status: int) -> None:
+    """Halo refuses one record, or all that is asked for by id: what GHL told is written all the same."""
+    done = desk.happen("create", order_id="order1")
+    desk.loop.sandbox.fault("status", status=status, system="halo", method="GET", path="/api/SalesOrder/101")
+    desk.receive(done)
+    desk.write(encode(hint(RecordRef("sales_order", "101"))))
+    (run,) = desk.tick().runs.values()
+    assert desk.loop.changes(state="verified", key=f"ghl:order:{done['order_id']}", record_type="invoice")
+    assert left(desk) == ["h1"]
+    checks = [
+        event.asset_check_evaluation_data
+        for event in (entry.dagster_event for entry in desk.instance.all_logs(run))
+        if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    (answered,) = [check for check in checks if check.check_name == "records_answered"]
+    assert not answered.passed
+    assert "halo" in str(answered.metadata["unread"])
+    desk.loop.sandbox.clear_faults()
+    desk.receive(desk.happen("announce", order_id="order2"))
+    desk.tick()
+    assert left(desk) == []
     one_effect_each(desk.loop)

@@ -27,6 +27,9 @@ PUBLISHED = dg.AssetKey(["reports", "published"])
 
 LOCATION_TAG = "dagster/partition"
 
+RETRIES = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS"}
+"""All steps, so that a refresh that waits to be tried again takes up what has come meanwhile, too."""
+
 
 def refresh_config() -> dict[str, Any]:
     """The run configuration of `refresh`: deliveries are taken up, and targets read lately are not read whole."""
@@ -90,6 +93,7 @@ def inbox() -> dg.Definitions:
         | dg.AssetSelection.groups("actual", "staging", "reconciliation", "outbox", "push"),
         partitions_def=location_partitions(),
         config=refresh_config(),
+        tags=RETRIES,
         description="Reads the records again that webhooks name, and takes them through to a verified write.",
     )
 

@@ -32,7 +32,9 @@ def scan_config(
     lists: dict[str, Any] = {f"raw__{stream}": {"config": {"scan": scan, **window}} for stream in LIST_STREAMS}
     # A hot scan has no time for fulfillments that nothing announces; the night reads them.
     details = {f"raw__{stream}": {"config": {"warm": scan != "hot"}} for stream in DETAIL_STREAMS}
-    return {"ops": lists | details}
+    # What a refresh failed at need not wait for the night.
+    hooks = {"raw__webhook_events": {"config": {"take_up": scan == "hot"}}}
+    return {"ops": lists | details | hooks}
 
 
 @dg.definitions
