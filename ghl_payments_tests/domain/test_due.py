@@ -122,7 +122,7 @@ def test_the_newest_tick_is_past_at_its_own_start_and_newest_until_the_next_one(
 def test_however_the_clock_is_looked_at_every_tick_gets_one_run_and_one_more_an_hour_after_it_failed(
     where: Place, start: datetime, kind: Kind, steps: list[int]
 ) -> None:
-    now, seen, started = start, [], {}
+    now, seen, started = start, list[Seen](), dict[str, datetime]()
     for step in steps:
         for decision in decide(kind, [where], seen, now, [kind]):
             assert decision.reason is None
