@@ -42,7 +42,7 @@ def fail(workspace: WorkspaceProcessContext, job_name: str) -> dg.DagsterRun:
     assert entry.code_location is not None, entry.load_error
     (repository,) = entry.code_location.get_repositories().values()
     job = repository.get_full_job(job_name)
-    run = create_run_for_test(
+    run: dg.DagsterRun = create_run_for_test(
         workspace.instance,
         job_name,
         tags={**job.tags, "dagster/partition": "LOC_NY"},
