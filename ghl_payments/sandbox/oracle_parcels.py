@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -63,7 +63,9 @@ def driven(trackpod_state: Mapping[str, Any], books: Mapping[str, Ledgers]) -> I
         for key, docs in orders.items():
             for doc in docs:
                 if doc.get("StatusId") in (DELIVERED, PARTLY):
-                    yield location_id, _driven(key.removeprefix("ghl:order:"), doc)
+                    delivery = _driven(key.removeprefix("ghl:order:"), doc)
+                    # Of two orders for the same goods nobody knows which one counts.
+                    yield location_id, replace(delivery, unclear=True) if len(docs) > 1 else delivery
 
 
 def _driven(order_id: str, doc: Document) -> Delivery:
@@ -79,9 +81,9 @@ def _driven(order_id: str, doc: Document) -> Delivery:
         count = units_of(line.get("Quantity") if fact is None and whole else fact or 0)
         unclear = unclear or count is None or count < 0 or count != count.to_integral_value()
         items[line["GoodsId"]] += count or 0
-    stated = {price_id: count for price_id, count in items.items() if count} if lines or not whole else None
+    stated = {price_id: count for price_id, count in items.items() if count}
     key = f"trackpod:order:{tracking}"
-    return Delivery(key, order_id, tracking, CARRIER, _instant(doc.get("StatusDate")), stated, unclear)
+    return Delivery(key, order_id, tracking, CARRIER, _instant(doc.get("StatusDate")), stated, unclear or not stated)
 
 
 def merged(found: Iterable[tuple[str, Delivery]], locations: Iterable[str]) -> dict[str, list[Delivery]]:

@@ -62,9 +62,23 @@ def test_a_delivery_that_ghl_has_no_form_for_is_not_representable(doc: Doc) -> N
     assert deliveries(books(), doc) == [(f"trackpod:order:{ID}", "not_representable")]
 
 
-def test_a_delivery_without_goods_holds_all_that_is_open() -> None:
-    assert given(books(), held(StatusId=3, GoodsList=[])) == {ID: {"p1": 2, "p2": 3}}
-    assert given(books(), held(StatusId=4, GoodsList=[])) == {}
+@pytest.mark.parametrize("status", [3, 4])
+@pytest.mark.parametrize("goods", [[], None, [{"GoodsId": None, "Quantity": 2, "QuantityFact": 2}]])
+def test_a_delivery_that_does_not_say_what_it_held_is_for_a_person(status: int, goods: Any) -> None:
+    doc = held(StatusId=status, GoodsList=goods)
+    assert given(books(), doc) == {}
+    assert deliveries(books(), doc) == [(f"trackpod:order:{ID}", "not_representable")]
+    ledgers = books(fulfillments={"o1": [parcel("f1", OLD, 2, {"trackingNumber": ID, "shippingCarrier": "Track-POD"})]})
+    assert deliveries(ledgers, doc) == []
+
+
+def test_no_delivery_of_a_doubled_order_is_told() -> None:
+    one, other = handed_over(2, 3), held(TrackId=TWIN)
+    assert deliveries(books(), one, other) == [(f"trackpod:order:{ID}", "not_representable")]
+    assert given(books(), one, other) == {}
+    both = deliveries(books(), one, handed_over(1, 0, TrackId=TWIN))
+    assert both == [(f"trackpod:order:{track}", "not_representable") for track in (ID, TWIN)]
+    assert deliveries(books(), one, held(TrackId=TWIN, Type=1)) == [(f"trackpod:order:{ID}", "missing_in_target")]
 
 
 def test_a_delivery_that_ghl_has_agrees_by_its_number_and_carrier() -> None:
@@ -86,7 +100,11 @@ def test_a_second_delivery_of_the_same_order_is_told_apart_and_gets_what_is_left
 
 def test_two_deliveries_of_one_order_in_one_turn_never_send_more_than_was_ordered() -> None:
     first, second = handed_over(2, 2, at="2026-02-27T10:00:00", TrackId=TWIN), handed_over(2, 3)
-    assert given(books(), first, second) == {TWIN: {"p1": 2, "p2": 2}, ID: {"p2": 1}}
+    told = [delivery for doc in (first, second) for _, delivery in driven({"Order": [doc]}, books())]
+    assert shares(books()[LOCATION], told) == {
+        f"trackpod:order:{TWIN}": {"p1": 2, "p2": 2},
+        f"trackpod:order:{ID}": {"p2": 1},
+    }
     noted = merged(driven({"Order": [first]}, books()), books())[LOCATION]
     others = [Delivery(f"halo:sales_order:{n}", "o1", f"UPS{n}", "UPS") for n in (5, 6)]
     share = shares(books()[LOCATION], [*others, *noted])
@@ -99,10 +117,10 @@ def test_a_delivery_of_the_last_minutes_is_pending() -> None:
     assert deliveries(books(), handed_over(2, 3), now=now.replace(minute=5))[0][1] == "missing_in_target"
 
 
-def test_once_ghl_was_given_a_delivery_it_lacks_nothing_and_a_waiting_twin_is_too_many() -> None:
+def test_once_ghl_was_given_a_delivery_it_lacks_nothing() -> None:
     state = {
         "ghl": {"locations": [location([bought()], [txn()])]},
-        "trackpod": {"Order": [handed_over(2, 2), held(TrackId=TWIN)]},
+        "trackpod": {"Order": [handed_over(2, 2)]},
     }
     after = with_deliveries_given(state, NOW)
     ledgers = {LOCATION: read_location(after["ghl"]["locations"][0])}

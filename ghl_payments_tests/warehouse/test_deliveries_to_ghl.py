@@ -46,7 +46,7 @@ def deliver(desk: Desk, native_id: str, tracking: str, *, order_id: str = "o1", 
             delivered: str | None = None) -> str:  # fmt: skip
     key = f"{connection}:sales_order:{native_id}"
     desk.con.execute(
-        "insert into actual.deliveries values (?, 'halo', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into actual.deliveries values (?, 'halo', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
         [connection, LOCATION, key, f"ghl:order:{order_id}", tracking, carrier, utc(delivered) if delivered else None,
          json.dumps(items) if items is not None else None, native_id, naive(NOW), url],
     )  # fmt: skip

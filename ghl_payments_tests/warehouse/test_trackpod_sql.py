@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ghl_payments.warehouse.mapping_sql import build_canonical
 from ghl_payments.warehouse.queries import run
 from ghl_payments.warehouse.reconcile import derive_actual
 from ghl_payments_tests.flow.loop import as_key
@@ -322,8 +323,8 @@ def test_a_delivery_says_when_by_whom_and_where_it_can_be_followed(desk: Desk) -
     [
         (3, [line("p1", 2), line("p2", 3, 1), line("p1", 1, 1)], units(p1="3", p2="1")),
         (3, [line("p1", 2, 0), line("p2", 1, 1)], units(p2="1")),
-        (3, [line(None, 2)], None),
-        (3, [], None),
+        (3, [line(None, 2)], []),
+        (3, [], []),
         (4, [line("p1", 2, 1), line("p2", 2), line(None, 1, 1)], units(p1="1")),
         (4, [line("p1", 2), line("p2", 2, 0)], []),
         (4, [line(None, 2, 1)], []),
@@ -338,6 +339,45 @@ def test_a_delivery_holds_what_was_handed_over(
 ) -> None:
     [row] = deliveries(desk, planned(StatusId=status, GoodsList=lines))
     assert row["items"] == items
+    assert (row["problem"] is None) == bool(items)
+
+
+def told_to_ghl(desk: Desk, *orders: Document) -> dict[str, tuple[Any, Any]]:
+    """What GHL is asked to hold: items or the reason against it, by TrackId."""
+    desk.purchases([sold("o1", item("p1", 2), item("p2", 1))])
+    desk.stage()
+    deliveries(desk, *orders)
+    build_canonical(desk.con, LOCATION)
+    rows = desk.rows("canonical_deliveries")
+    return {row["tracking"]: (json.loads(row["items"] or "null"), row["reason"]) for row in rows}
+
+
+BY_HAND = "enter in GHL by hand what was handed over"
+
+
+@pytest.mark.parametrize("status", [3, 4])
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([], f"Track-POD lists no goods of it: {BY_HAND}"),
+        (None, f"Track-POD lists no goods of it: {BY_HAND}"),
+        ([line(None, 2, 2), line(None, 1, 1)], f"no line of it has a GoodsId in Track-POD: {BY_HAND}"),
+        ([line("p1", 2, 0)], "no line of it says in Track-POD that anything was handed over"),
+    ],
+)
+def test_a_delivery_that_does_not_say_what_it_held_is_never_taken_for_everything(
+    desk: Desk, status: int, lines: list[Document] | None, reason: str
+) -> None:
+    assert told_to_ghl(desk, planned(StatusId=status, GoodsList=lines)) == {track(1): (None, reason)}
+
+
+def test_no_delivery_of_a_doubled_order_is_told_to_ghl(desk: Desk) -> None:
+    goods = [line("p1", 2, 2)]
+    first, second = planned(StatusId=3, GoodsList=goods), planned(2, StatusId=4, GoodsList=goods)
+    why = "Track-POD has 2 orders of this key; remove those that are too many"
+    assert told_to_ghl(desk, first, second) == {track(1): (None, why), track(2): (None, why)}
+    assert told_to_ghl(desk, first, planned(2, Number="COPY-1")) == {track(1): (None, why)}
+    assert told_to_ghl(desk, first, planned(2, Type=1)) == {track(1): (units(p1="2"), None)}
 
 
 @pytest.mark.parametrize(

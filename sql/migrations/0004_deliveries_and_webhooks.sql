@@ -44,6 +44,8 @@ create table actual.lookups (
     primary key (connection, record_type, key)
 );
 alter table actual.deliveries add column tracking_url varchar;
+-- Why GHL cannot be told of a delivery, where the system that made it leaves that open.
+alter table actual.deliveries add column problem varchar;
 
 -- Backfills: one that was not ended is gone on with, leaving out the slices read completely since it began.
 create table ops.backfills (

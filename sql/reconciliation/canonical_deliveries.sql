@@ -8,7 +8,7 @@ with delivered as (
         min(delivery_key) as key, arg_min_null(trim(tracking), delivery_key) as tracking,
         arg_min_null(blank_to_null(carrier), delivery_key) as carrier,
         arg_min_null(blank_to_null(tracking_url), delivery_key) as tracking_url, min(delivered_at) as delivered_at,
-        arg_min_null(items, delivery_key) as stated, min(read_at) as read_at
+        arg_min_null(items, delivery_key) as stated, arg_min_null(problem, delivery_key) as problem, min(read_at) as read_at
     from actual.deliveries
     where location_id = $location_id and order_key like 'ghl:order:%'
     group by order_key, number
@@ -91,7 +91,7 @@ waiting as (
     anti join seen as g on g.order_id = d.order_id and g.number = d.number
     anti join known as k on k.key = d.key
     anti join broken as b on b.key = d.key
-    where not regexp_matches(d.tracking, '[,;|\n]')
+    where not regexp_matches(d.tracking, '[,;|\n]') and d.problem is null
 ),
 
 -- Deliveries of one order that say what they hold take of what is open one after the other.
@@ -149,6 +149,7 @@ select
         when not o.live then 'its order is in test mode'
         when regexp_matches(d.tracking, '[,;|\n]') then 'it names several tracking numbers; a delivery has one'
         when k.key is not null then 'it was written to GHL before, and no fulfillment has its tracking number any more'
+        when d.problem is not null then d.problem
         when b.key is not null then 'a delivered quantity is not a whole number'
         when not o.has_detail then 'the items of its order have not been read yet'
         when u.order_id is not null then 'a quantity in a fulfillment of its order is not a number'

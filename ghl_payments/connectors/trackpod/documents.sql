@@ -130,12 +130,19 @@ inner join (select location_id, 'ghl:order:' || order_id as key from staging.ord
     on d.native_id = 'removed/' || w.key
 where d.absent_confirmed;
 
--- A second delivery of the same order is one of its own. Track-POD counts how often it was planned anew.
+-- A second delivery of the same order is one of its own. Track-POD counts how often it was planned anew. What does not
+-- say what was handed over, or of which of several orders, is for a person: GHL's fulfillments cannot be taken back.
 create or replace temp table trackpod_deliveries as
 with brought as (
     select *, native_id || case when times > 0 then '#' || times else '' end as tracking
-    from trackpod_orders
-    where key is not null and status_id in ('3', '4')
+    from (
+        select *, count(*) over (partition by location_id, key) as copies from trackpod_orders where key is not null
+    )
+    where status_id in ('3', '4')
+),
+
+listed as (
+    select native_id, bool_or(price_id <> '') as has_price from trackpod_lines group by native_id
 ),
 
 told as (
@@ -166,9 +173,15 @@ held as (
 select
     b.location_id, 'trackpod:order:' || b.tracking as delivery_key, b.key as order_key, b.tracking, 'Track-POD' as carrier,
     b.status_at as delivered_at,
-    case when h.native_id is null and b.status_id = '3' then null else coalesce(h.items, '[]'::json) end as items,
-    b.native_id, blank_to_null(b.doc ->> '$.TrackLink') as tracking_url
+    coalesce(h.items, '[]'::json) as items, b.native_id, blank_to_null(b.doc ->> '$.TrackLink') as tracking_url,
+    case
+        when b.copies > 1 then 'Track-POD has ' || b.copies || ' orders of this key; remove those that are too many'
+        when l.native_id is null then 'Track-POD lists no goods of it: enter in GHL by hand what was handed over'
+        when not l.has_price then 'no line of it has a GoodsId in Track-POD: enter in GHL by hand what was handed over'
+        when h.items is null then 'no line of it says in Track-POD that anything was handed over'
+    end as problem
 from brought as b
+left join listed as l on l.native_id = b.native_id
 left join held as h on h.native_id = b.native_id;
 
 -- Cash that the driver took, in the currency that drivers collect if a person said so, else in the order's. What cannot
