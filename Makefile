@@ -6,11 +6,11 @@ INSTALLED := $(VENV)/.installed
 PYTEST_ARGS ?= -n 2
 PORT ?= 3000
 
-.PHONY: help setup demo dev test check format clean
+.PHONY: help setup demo dev test test-all check format clean
 .DEFAULT_GOAL := help
 
 help: ## These lines
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Make .venv and install, when pyproject.toml or constraints.txt changed
 
@@ -28,11 +28,14 @@ dev: setup ## Sandbox and Dagster on 127.0.0.1:3000 (PORT=...); Ctrl-C stops bot
 	@$(BIN)/ghl-payments dev --port $(PORT)
 
 # Both parts always run, so that one run shows all there is to mend; the suite's summary comes last.
-test: setup ## Format, lint, types and imports, then the whole suite
+test: setup ## Format, lint, types and imports, then the default suite
 	@status=0; \
 	$(MAKE) --no-print-directory check || status=1; \
 	$(BIN)/python -m pytest $(PYTEST_ARGS) || status=1; \
 	exit $$status
+
+test-all: PYTEST_ARGS += -m ""
+test-all: test ## The same, with the long tests of whole loops
 
 check: setup ## Format, lint, types and imports
 	@status=0; \
