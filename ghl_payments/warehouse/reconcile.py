@@ -68,18 +68,19 @@ def prepare_target(con: duckdb.DuckDBPyConnection, target: Target) -> None:
     store_field_rules(con, target.mapping)
     con.execute(
         "create or replace temp table target_types (record_type varchar, source varchar, may_start_empty boolean, "
-        "irreversible boolean, off_reason varchar)"
+        "irreversible boolean, off_reason varchar, canonical varchar)"
     )
     kinds, records = target.mapping.source_of, target.mapping.record_types
     con.execute(
         "insert into target_types select unnest($types), unnest($kinds), unnest($own), unnest($irreversible), "
-        "unnest($off::varchar[])",
+        "unnest($off::varchar[]), unnest($canonical)",
         {
             "types": list(kinds),
             "kinds": list(kinds.values()),
             "own": [records[name].may_start_empty for name in kinds],
             "irreversible": [records[name].irreversible for name in kinds],
             "off": [off_reason(target, name) for name in kinds],
+            "canonical": [records[name].source for name in kinds],
         },
     )
     parents = [

@@ -5,17 +5,19 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 import pytest
 
+from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.mapping_sql import build_canonical
 from ghl_payments.warehouse.queries import run
 from ghl_payments.warehouse.reconcile import derive_actual
 from ghl_payments_tests.flow.loop import as_key
-from ghl_payments_tests.sandbox.oracle_states import LOCATION, ago, parcel, txn
+from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, ago, parcel, txn
 from ghl_payments_tests.warehouse.desk import Desk, Document, Row, utc
 from ghl_payments_tests.warehouse.trackpod_desk import (
     HOME,
@@ -250,6 +252,36 @@ def test_what_is_due_must_be_certain(desk: Desk) -> None:
     charge = txn(amount=Decimal("5.005"))
     assert told(judged(desk, [sold()], [], [charge])).startswith("not_representable: what is due cannot be told")
     assert kinds(expected([sold()], [], [charge])) == [(KEY, "not_representable", None)]
+
+
+def test_what_is_due_is_certain_only_when_all_transactions_were_read(desk: Desk) -> None:
+    judged(desk, [sold(), sold("o2", amount=0)], [planned(COD=1), planned(2, "o2", COD=1)])
+    desk.list("transactions", month=date(2026, 1, 1), complete=False)
+    rows = [row for row in desk.judge() if row["system"] == "trackpod"]
+    assert kinds(rows) == [(KEY, "not_representable", None), ("ghl:order:o2", "field_differs", "amount")]
+    assert "transactions of the location are not completely read" in rows[0]["reason"]
+    desk.list("transactions", month=date(2026, 1, 1))
+    rows = [row for row in desk.judge() if row["system"] == "trackpod"]
+    assert kinds(rows) == [(KEY, "field_differs", "amount"), ("ghl:order:o2", "field_differs", "amount")]
+
+
+def test_what_is_to_be_paid_at_the_door_waits_for_its_charge_even_when_a_webhook_named_it(desk: Desk) -> None:
+    now = ago(seconds=60)
+    sales = [sold(updatedAt=now), sold("o2", amount=0, updatedAt=now), sold("o3", updatedAt=now)]
+    charges = [txn("t3", entityId="o3", amount=20)]
+    rows = judged(desk, sales, [planned(3, "o3", COD=5)], charges)
+    assert {row["kind"] for row in rows} == {"pending"}
+    for number in (1, 2, 3):
+        desk.con.execute(
+            "insert into raw.refreshed values (?, ?, ?, ?)", [LOCATION, f"ghl:order:o{number}", utc(now), naive(NOW)]
+        )
+    rows = [row for row in desk.judge() if row["system"] == "trackpod"]
+    assert kinds(rows) == [
+        (KEY, "pending", None), ("ghl:order:o2", "missing_in_target", None), ("ghl:order:o3", "field_differs", "amount"),
+    ]  # fmt: skip
+    assert [row["pushable"] for row in rows] == [False, True, True]
+    later_rows = [row for row in desk.judge(now=NOW + timedelta(minutes=5)) if row["system"] == "trackpod"]
+    assert (KEY, "missing_in_target", None) in kinds(later_rows)
 
 
 def test_drivers_collect_one_currency_where_the_account_says_so(desk: Desk) -> None:

@@ -146,7 +146,7 @@ joined as (
 
 -- Nobody may be asked at the door for what they have paid: where there is a sign of it, a person says what is due.
 doubted as (
-    select *, case
+    select joined.*, case
         when has_unread then 'a charge of it is in quarantine'
         when amount_minor is not null and unpaid_minor is null then 'a charge or refund of it is not exact'
         when unpaid_minor > 0 and other_currency is not null
@@ -158,8 +158,14 @@ doubted as (
         when unpaid_minor > 0 and has_refund
             then 'something was paid back, and nothing says whether it is owed again. '
                 || 'Have a person decide, and the order entered by hand'
+        when unpaid_minor > 0 and not r.complete
+            then 'the transactions of the location are not completely read; the next complete reading settles it'
     end as doubt
     from joined
+    cross join (
+        select coalesce(bool_and(complete), false) as complete from raw.slices
+        where location_id = $location_id and stream = 'transactions'
+    ) as r
 )
 
 select

@@ -13,17 +13,26 @@ where connection = $connection and location_id = $location_id and key is not nul
 group by record_type, key;
 
 create or replace temp table target_wanted as
+with unpaid as (
+    select t.record_type, s.key
+    from canonical_shipments as s
+    cross join target_types as t
+    where t.canonical = 'shipments' and s.live = $live and s.amount_due_minor > 0
+)
+
 -- Keys may stand in another list than their record (cross-references), so a list counts only if all of them do.
 select
     d.*,
     s.record_type is not null and (
         select bool_and(r.complete) from actual.reads as r where r.connection = $connection
     ) as read_complete,
-    -- What was read again by id since it changed need not wait for lists to settle.
+    -- What was read again by id since it changed need not wait for lists to settle. What somebody is to pay at the door
+    -- does: the order's charge may show a moment after the order.
     d.source_updated_at > $as_of::timestamp - to_seconds($lag_seconds::bigint)
-    and not coalesce(d.source_updated_at <= g.updated_at, false) as is_recent
+    and (u.key is not null or not coalesce(d.source_updated_at <= g.updated_at, false)) as is_recent
 from reconciliation.desired as d
 left join raw.refreshed as g on g.location_id = d.location_id and g.key = d.key
+left join unpaid as u on u.record_type = d.record_type and u.key = d.key
 left join actual.reads as s on s.connection = d.connection and s.record_type = d.record_type
 where d.connection = $connection and d.location_id = $location_id;
 
