@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ghl_payments.warehouse import outbox
 from ghl_payments.warehouse.landing_load import naive
 from ghl_payments.warehouse.mapping_sql import build_canonical
 from ghl_payments.warehouse.queries import run
@@ -447,6 +448,19 @@ def test_cash_at_the_door_is_told_as_it_was_counted(desk: Desk) -> None:
     ]
     assert rows[0]["collected_at"] == utc("2026-02-20T15:31:00+01:00")
     assert rows[0]["collection_key"] == f"trackpod:order:{track(1)}"
+
+
+def test_an_account_without_orders_holds_the_first_creates_until_a_person_releases_them(desk: Desk) -> None:
+    judged(desk, [sold()], [])
+    for _ in range(2):
+        desk.plan()
+        [brake] = desk.rows("outbox.brakes", "active")
+        assert (brake["brake"], brake["record_type"]) == ("empty_answer", "order")
+        assert "ghl-payments release --connection trackpod" in desk.row("outbox.changes")["reason"]
+    assert outbox.release(desk.con, "trackpod", as_of=NOW) == [("empty_answer", "order")]
+    desk.plan()
+    assert desk.rows("outbox.brakes", "active") == []
+    assert desk.row("outbox.changes")["state"] == "approved"
 
 
 def test_what_is_written_is_all_that_a_driver_needs(desk: Desk) -> None:
