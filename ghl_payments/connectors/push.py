@@ -69,6 +69,7 @@ class Push:
     forced_levels: Mapping[str, str] = field(default_factory=dict)
     result: PushResult = field(default_factory=PushResult)
     _sends: dict[str, int] = field(default_factory=dict)
+    _looked: dict[str, int] = field(default_factory=dict)
     _in_vain: int = 0
 
     async def run(self) -> PushResult:
@@ -187,7 +188,9 @@ class Push:
             derive_actual(con, self.target, {change.record_type for change in changes})
             ids = [change.change_id for change in changes]
             told = self.connector.told if isinstance(self.connector, RepeatSafe) else None
-            verdicts = outbox.verify(con, ids, as_of=datetime.now(UTC), settled=settled, told=told)
+            verdicts = outbox.verify(
+                con, ids, as_of=datetime.now(UTC), settled=settled, told=told, sent_now=self._sends
+            )
         if not settled:
             verdicts.pop("unequal", None)
         self.result.count(verdicts)
@@ -208,10 +211,13 @@ class Push:
         await self._judge([c for c, _ in waiting], path, settled=True)
 
     async def _resolve_unknown(self) -> None:
-        """Find out by reading back what became of changes whose answer was lost or never recorded."""
+        """Find out by reading back what became of changes whose answer was lost or never recorded.
+
+        What is irreversible and not there stays unknown until a later push; it is not looked for again in this one.
+        """
         with self.warehouse.open() as con:
             unknown = outbox.leftovers(con, self.target, self.location_id, as_of=datetime.now(UTC))
-        unknown = [c for c in unknown if self._sends.get(c.change_id, 0) < MAX_SENDS]
+        unknown = [c for c in unknown if self._is_open(c.change_id)]
         if not unknown:
             return
         logger.info("%s: reading back %d changes of unknown outcome", self.target.connection, len(unknown))
@@ -229,7 +235,12 @@ class Push:
                 logger.warning("%s stays unknown: %s", change.change_id, error)
                 continue
             known.append(change)
+            self._looked[change.change_id] = self._sends.get(change.change_id, 0)
         await self._judge(known, path, settled=True)
+
+    def _is_open(self, change_id: str) -> bool:
+        sends = self._sends.get(change_id, 0)
+        return sends < MAX_SENDS and self._looked.get(change_id) != sends
 
     def _file(self, name: str) -> Path:
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"

@@ -165,15 +165,20 @@ def verify(
     as_of: datetime,
     settled: bool,
     told: Collection[str] | None = None,
+    sent_now: Collection[str] = (),
 ) -> dict[str, int]:
     """Judge changes by their records as read back (needs `derive_actual` first); verdicts with counts.
 
     Unless `settled`, an unequal record is left for a later look, because a target may answer old values for a while.
     `told` names the fields that a record as read back tells, None where it tells all: an equal one is `verified` only
-    if they say something of the change, of an update all of it, else `delivered_unverified`.
+    if they say something of the change, of an update all of it, else `delivered_unverified`. `sent_now` are the changes
+    that the push at hand sent: of these what is irreversible and cannot be found stays `unknown`, for a later push.
     """
-    con.execute("create or replace temp table to_verify (change_id varchar)")
-    con.execute("insert into to_verify select unnest($ids::varchar[])", {"ids": list(change_ids)})
+    con.execute("create or replace temp table to_verify (change_id varchar, sent_now boolean)")
+    con.execute(
+        "insert into to_verify select id, list_contains($now::varchar[], id) from unnest($ids::varchar[]) as t (id)",
+        {"ids": list(change_ids), "now": list(sent_now)},
+    )
     con.execute("begin")
     names = None if told is None else sorted(told)
     rows = run(con, "outbox/verify", {"as_of": naive(as_of), "settled": settled, "told": names})

@@ -1,10 +1,12 @@
 -- Read-back: each change in `to_verify` against the record as it stands now, field by field, only the fields written.
 -- An unknown create that is not there was not applied and may be sent again; an unequal record after a 2xx is refused.
+-- What can never be taken back is not sent again by the push that sent it (`sent_now`): it stays unknown.
 -- `told` names the fields that such a record tells, null where it tells all: what nothing told of is never `verified`.
 create or replace temp table read_backs as
 with held as (
     select c.change_id, c.operation, c.state, c.system, c.record_type, c.payload, c.fields as changed, c.diff_ids,
         c.connection, c.location_id, c.key, coalesce(c.revision, 1) as revision,
+        coalesce(c.irreversible, false) and v.sent_now as must_wait,
         coalesce(a.native_id, b.native_id) as native_id, coalesce(a.fields, b.fields) as found,
         coalesce(a.key, b.key) is distinct from c.key as lost_key
     from outbox.changes as c
@@ -85,7 +87,8 @@ select h.change_id, h.state, h.native_id,
     case
         when h.found is not null and u.change_id is null and not h.lost_key
             then case when p.is_proven then 'verified' else 'delivered_unverified' end
-        when h.state = 'unknown' and (h.found is null or h.operation = 'update') then 'approved'
+        when h.state = 'unknown' and (h.found is null or h.operation = 'update')
+            then case when h.must_wait then 'unknown' else 'approved' end
         else 'unequal'
     end as verdict,
     case
@@ -105,6 +108,8 @@ update outbox.changes as c set
     reason = case b.verdict
         when 'unequal' then 'not_converging: ' || b.detail
         when 'delivered_unverified' then b.detail
+        when 'unknown' then 'the answer was lost and nothing shows that it was applied; as it can never be taken back, '
+            || 'a later run looks again before it is sent again'
         when 'approved' then coalesce(
             case when c.not_before is not null then c.reason end,
             'the answer was lost and nothing was applied; it is sent again'
