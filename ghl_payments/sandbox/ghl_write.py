@@ -114,6 +114,8 @@ class GhlWriter:
         shows = self._switches.ghl_recorded_payment_shows
         if shows == "nothing":
             return {}
+        if shows == "provider":
+            return {"paymentProviderType": "manual", "paymentProvider": {"type": "manual"}}
         names = ("mode", "card", "cheque", "notes") if shows == "notes" else ("mode",)
         meta = {"meta": body["meta"]} if shows == "notes" and "meta" in body else {}
         return {"chargeSnapshot": {name: body[name] for name in names if name in body}, "paymentMethod": {}} | meta

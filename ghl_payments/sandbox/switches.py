@@ -19,7 +19,8 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     start of its day; `wider` answers a day more at either end; `narrower` looks at days only and leaves `endAt`'s out.
     `ghl_fulfillment_touches` is what a fulfillment changes in its order; `status` changes `updatedAt` as well.
     `ghl_recorded_payment_shows`: whether a payment made elsewhere shows its notes (`meta` in its detail only), its mode
-    alone, or neither. `ghl_record_payment`: `not_found` answers 404 for orders that are there, as was reported.
+    alone, a provider type instead of it, or nothing.
+    `ghl_record_payment`: `not_found` answers 404 for orders that are there, as was reported.
     `ghl_cash_recorded` changes the answer key only: what follows in other systems where cash is recorded in GHL.
     `ghl_refresh_grace_seconds`: for so long a used refresh token gives the same new pair again.
     """
@@ -34,7 +35,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True):
     ghl_fulfillment_touches: Literal["nothing", "updated_at", "status"] = "nothing"
     ghl_over_fulfillment: Literal["refused", "accepted"] = "refused"
     ghl_write_status: Literal[200, 201] = 200
-    ghl_recorded_payment_shows: Literal["notes", "mode", "nothing"] = "notes"
+    ghl_recorded_payment_shows: Literal["notes", "mode", "provider", "nothing"] = "notes"
     ghl_cash_recorded: bool = False
     ghl_record_payment: Literal["works", "not_found"] = "works"
     ghl_refresh_grace_seconds: float = 0.0

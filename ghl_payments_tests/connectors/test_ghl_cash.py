@@ -165,40 +165,68 @@ def test_failed_payments_renewals_and_those_of_others_take_nothing_from_what_is_
     assert len(shop.effects()) == 1
 
 
-@pytest.mark.parametrize("shows", ["notes", "mode", "nothing"])
-def test_what_ghl_has_is_taken_over_however_little_it_shows_of_a_payment(shop: RunningSandbox, shows: str) -> None:
-    shop.switches(ghl_recorded_payment_shows=shows)
+def test_what_carries_the_marker_is_taken_over(shop: RunningSandbox) -> None:
     create(shop, cash("4000"))
     _, (made,) = in_ghl(shop)
     assert create(shop, cash("4000")) == WriteAnswer(f"{ORDER}/{made['_id']}", 200)
     assert len(shop.effects()) == 1
 
 
-def test_a_marker_that_only_the_detail_shows_is_found(shop: RunningSandbox, tmp_path: Path) -> None:
-    made = paid(
-        1, 40, chargeSnapshot={"mode": "cash"}, meta={"ghl_payments": f"[ghl_payments {KEY}]"}, paymentProvider={}
-    )
-    shop.put_state(ghl_state(orders=[unpaid()], transactions=[made]))
-    assert create(shop, cash("4100")).native_id == f"{ORDER}/{made['_id']}"
+@pytest.mark.parametrize("shows", ["mode", "provider", "nothing"])
+def test_a_payment_of_that_amount_that_says_no_more_may_be_it_and_nothing_is_sent(
+    shop: RunningSandbox, shows: str
+) -> None:
+    shop.switches(ghl_recorded_payment_shows=shows)
+    create(shop, cash("4000"))
+    for key in (KEY, "trackpod:order:track-2"):
+        with pytest.raises(errors.Rejected, match=r"a payment of this amount is there .* record it by hand"):
+            create(shop, cash("4000", key=key))
+    assert len(shop.effects()) == 1
+
+
+YOUNG = "2026-10-20T12:00:00.000Z"
+
+
+@pytest.mark.parametrize("shown", [
+    {"chargeSnapshot": {"mode": "cash"}, "paymentProvider": {}}, {"paymentProviderType": "manual"},
+    {"chargeSnapshot": {}, "chargeId": "pi_1"}, {"chargeSnapshot": {"mode": "cheque"}},
+    {"chargeSnapshot": {"mode": "cash"}, "createdAt": "2026-10-19T10:00:00.000Z"}, {"liveMode": False},
+])  # fmt: skip
+def test_a_payment_of_whatever_kind_may_say_in_its_detail_that_it_is_ours(
+    shop: RunningSandbox, tmp_path: Path, shown: dict[str, Any]
+) -> None:
+    told = {"meta": {"ghl_payments": f"[ghl_payments {KEY}]"}}
+    bare = paid(1, 40, **{"createdAt": YOUNG} | shown)
+    shop.put_state(ghl_state(orders=[unpaid()], transactions=[bare]))
+    with pytest.raises(errors.Rejected, match="a payment of this amount is there"):
+        create(shop, cash("4000"))
+    shop.put_state(ghl_state(orders=[unpaid()], transactions=[bare | told]))
+    assert create(shop, cash("4100")).native_id == f"{ORDER}/{bare['_id']}"
     with_target(shop, lambda target: target.read_details("order_payment", [ORDER], tmp_path / "x.zst"))
     (line,) = landed(tmp_path / "x.zst")
-    assert line["body"]["data"][0]["meta"] == made["meta"]
+    assert line["body"]["data"][0]["meta"] == told["meta"]
     assert shop.effects() == []
 
 
 @pytest.mark.parametrize("changes", [
-    {"amount": Decimal("40.01")}, {"chargeSnapshot": {"mode": "cheque"}}, {"createdAt": "2026-10-19T09:59:59.000Z"},
-    {"status": "failed"}, {"chargeSnapshot": {"mode": "cash", "notes": "[ghl_payments trackpod:order:track-12]"}},
-    {"chargeSnapshot": {}, "chargeId": "pi_1"},
+    {"amount": Decimal("40.01")}, {"createdAt": "2026-10-19T09:59:59.000Z"}, {"status": "failed"},
+    {"chargeSnapshot": {"mode": "cash", "notes": "[ghl_payments trackpod:order:track-12]"}},
 ])  # fmt: skip
 def test_another_payment_is_not_taken_for_it(shop: RunningSandbox, changes: dict[str, Any]) -> None:
-    other = {"chargeSnapshot": {"mode": "cash"}, "createdAt": "2026-10-20T12:00:00.000Z", "paymentProvider": {}}
+    other = {"chargeSnapshot": {"mode": "cash"}, "createdAt": YOUNG, "paymentProvider": {}}
     shop.put_state(ghl_state(orders=[unpaid()], transactions=[paid(1, 40) | other | changes]))
     create(shop, cash("4000"))
     assert len(shop.effects()) == 1
 
 
-@pytest.mark.parametrize("shows", ["notes", "mode", "nothing"])
+def test_of_payments_older_than_the_collection_no_detail_is_read(shop: RunningSandbox) -> None:
+    shop.put_state(ghl_state(orders=[unpaid()], transactions=[paid(1, 5), paid(2, 6, createdAt=YOUNG)]))
+    create(shop, cash("4000"))
+    details = [request["path"] for request in shop.requests() if "/transactions/" in request["path"]]
+    assert len(details) == 1
+
+
+@pytest.mark.parametrize("shows", ["notes", "mode", "provider", "nothing"])
 @pytest.mark.parametrize("fault", ["lost_reply", "status_after_commit", "truncated_json"])
 def test_a_lost_answer_is_unknown_done_once_and_found_by_reading_back(
     shop: RunningSandbox, tmp_path: Path, fault: str, shows: str
@@ -220,14 +248,54 @@ def test_a_lost_answer_is_unknown_done_once_and_found_by_reading_back(
     assert (line["envelope"]["native_id"], line["envelope"]["status"]) == (ORDER, 200)
 
 
-@pytest.mark.parametrize("shows", ["notes", "mode", "nothing"])
+@pytest.mark.parametrize("shows", ["notes", "mode", "provider", "nothing"])
 def test_after_a_crash_the_key_alone_finds_nothing_and_nothing_is_recorded_twice(
     shop: RunningSandbox, tmp_path: Path, shows: str
 ) -> None:
     shop.switches(ghl_recorded_payment_shows=shows)
     create(shop, cash("4000"))
     assert with_target(shop, lambda t: t.find("order_payment", KEY, "place", tmp_path / "x.zst")) == []
-    create(shop, cash("4000"))
+    if shows == "notes":
+        create(shop, cash("4000"))
+    else:
+        with pytest.raises(errors.Rejected, match="a payment of this amount is there"):
+            create(shop, cash("4000"))
+    assert len(shop.effects()) == 1
+
+
+def test_what_was_refused_leaves_no_claim_to_a_payment_that_comes_later(shop: RunningSandbox) -> None:
+    shop.fault("status", system="ghl", method="POST", path=POST, status=422, body={"message": ["no"]}, times=1)
+
+    async def use(target: GhlTarget) -> None:
+        with pytest.raises(errors.Rejected):
+            await target.create(cash("4000"))
+        shop.put_state(ghl_state(orders=[unpaid()], transactions=[paid(1, 40, createdAt=YOUNG)]))
+        with pytest.raises(errors.Rejected, match="a payment of this amount is there"):
+            await target.create(cash("4000"))
+
+    with_target(shop, use)
+
+
+def test_when_the_answer_is_lost_and_reading_back_fails_too_nothing_is_found_and_nothing_sent_again(
+    shop: RunningSandbox, tmp_path: Path
+) -> None:
+    shop.switches(ghl_recorded_payment_shows="provider")
+    shop.fault("lost_reply", system="ghl", method="POST", path=POST, times=1)
+
+    async def use(target: GhlTarget) -> list[str]:
+        with pytest.raises(errors.OutcomeUnknown):
+            await target.create(cash("2000"))
+        shop.fault("status", system="ghl", method="GET", path="/payments/transactions", status=500)
+        with pytest.raises(errors.Transient):
+            await target.find("order_payment", KEY, "place", tmp_path / "x.zst")
+        with pytest.raises(errors.Transient):
+            await target.create(cash("2000"))
+        shop.clear_faults()
+        return await target.find("order_payment", KEY, "place", tmp_path / "y.zst")
+
+    found = with_target(shop, use)
+    _, (made,) = in_ghl(shop)
+    assert found == [f"{ORDER}/{made['_id']}"]
     assert len(shop.effects()) == 1
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
 from ghl_payments_tests.flow.conftest import LoopFactory
-from ghl_payments_tests.flow.loop import Loop, Row, as_key, settled
-from ghl_payments_tests.flow.shop import AMOUNT, LONG_AGO, Document, order, shop
+from ghl_payments_tests.flow.loop import Loop, Row, as_key, meanwhile, settled
+from ghl_payments_tests.flow.shop import AMOUNT, LONG_AGO, Document, charge, order, shop
 from ghl_payments_tests.running_sandbox import RunningSandbox
 
 TRACK = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -141,7 +142,7 @@ def test_switched_on_under_a_preview_it_is_still_only_planned(shop_loop: Loop) -
     assert cash_effects(shop_loop.sandbox) == []
 
 
-@pytest.mark.parametrize("shows", ["notes", "mode", "nothing"])
+@pytest.mark.parametrize("shows", ["notes", "mode", "provider", "nothing"])
 @pytest.mark.parametrize("fault", ["lost_reply", "status_after_commit"])
 def test_a_lost_answer_leads_to_one_payment_however_little_ghl_shows_of_it(
     shop_loop: Loop, fault: str, shows: str
@@ -154,11 +155,77 @@ def test_a_lost_answer_leads_to_one_payment_however_little_ghl_shows_of_it(
     assert [row["attempts"] for row in shop_loop.changes(record_type="order_payment")] == [1]
 
 
-def test_a_server_error_before_anything_was_recorded_leads_to_one_payment(shop_loop: Loop) -> None:
+def test_a_server_error_before_anything_was_recorded_leads_to_one_payment_in_the_next_run(shop_loop: Loop) -> None:
     switch(shop_loop, on=True)
     shop_loop.sandbox.fault("status", system="ghl", method="POST", path=POST, status=500, times=1)
     shop_loop.good_turn()
+    (change,) = shop_loop.changes(record_type="order_payment")
+    assert (change["state"], change["attempts"]) == ("unknown", 1)
+    assert "a later run looks again" in change["reason"]
+    shop_loop.good_turn()
     paid_once(shop_loop)
+    assert [row["attempts"] for row in shop_loop.changes(record_type="order_payment")] == [2]
+
+
+@pytest.mark.parametrize("shows", ["notes", "provider"])
+def test_a_part_whose_answer_was_lost_and_that_ghl_does_not_show_at_once_is_not_recorded_twice(
+    shop_loop: Loop, shows: str
+) -> None:
+    shop_loop.sandbox.put_state(world(shop_loop.locations[0], cash="20"))
+    shop_loop.sandbox.switches(ghl_recorded_payment_shows=shows)
+    switch(shop_loop, on=True)
+    shop_loop.sandbox.fault("lost_reply", system="ghl", method="POST", path=POST, times=1)
+    shop_loop.sandbox.fault("empty_list", system="ghl", method="GET", path="/payments/transactions")
+    shop_loop.good_turn()
+    (change,) = shop_loop.changes(record_type="order_payment")
+    assert (change["state"], change["attempts"]) == ("unknown", 1)
+    shop_loop.sandbox.clear_faults()
+    a_part_once(shop_loop)
+
+
+@pytest.mark.parametrize("shows", ["notes", "provider"])
+def test_when_the_answer_is_lost_and_reading_back_fails_too_the_next_run_finds_it(shop_loop: Loop, shows: str) -> None:
+    box = shop_loop.sandbox
+    box.put_state(world(shop_loop.locations[0], cash="20"))
+    box.switches(ghl_recorded_payment_shows=shows)
+    switch(shop_loop, on=True)
+    box.fault("latency", system="ghl", method="POST", path=POST, times=1, seconds=2, when="after")
+    box.fault("lost_reply", system="ghl", method="POST", path=POST, times=1)
+    no_reading = partial(box.fault, "status", system="ghl", method="GET", path="/payments/transactions", status=500)
+    with meanwhile(lambda: len(cash_effects(box)) == 1, no_reading):
+        shop_loop.failed_turn()
+    (change,) = shop_loop.changes(record_type="order_payment")
+    assert (change["state"], change["attempts"]) == ("unknown", 1)
+    box.clear_faults()
+    a_part_once(shop_loop)
+
+
+def a_part_once(loop: Loop) -> None:
+    """The next run proves the one payment of 20 and sends nothing, nor does a further one."""
+    for _ in range(2):
+        loop.good_turn()
+        sold, (made,) = in_ghl(loop)
+        assert (sold["paymentStatus"], made["amount"]) == ("partially_paid", 20)
+        assert len(cash_effects(loop.sandbox)) == 1
+        (change,) = loop.changes(record_type="order_payment")
+        assert (change["state"], change["native_id"]) == ("verified", f"order1/{made['_id']}")
+        assert change["attempts"] == 1
+
+
+def test_a_payment_of_another_kind_and_of_just_that_amount_leaves_the_cash_to_a_person(shop_loop: Loop) -> None:
+    state = world(shop_loop.locations[0], cash="20")
+    state["ghl"]["locations"][0]["transactions"] = [
+        charge(1, amount=20, createdAt="2026-10-07T15:00:00.000Z", updatedAt=LONG_AGO)
+    ]
+    shop_loop.sandbox.put_state(state)
+    switch(shop_loop, on=True)
+    shop_loop.good_turn()
+    (change,) = shop_loop.changes(record_type="order_payment")
+    assert change["state"] == "refused"
+    assert "a payment of this amount is there" in change["reason"]
+    shop_loop.good_turn()
+    assert cash_effects(shop_loop.sandbox) == []
+    assert [row["kind"] for row in shop_loop.diffs(record_type="order_payment")] == ["missing_in_target"]
 
 
 def _sent_without_an_answer(sandbox: RunningSandbox) -> Callable[[], bool]:
@@ -166,7 +233,7 @@ def _sent_without_an_answer(sandbox: RunningSandbox) -> Callable[[], bool]:
     return lambda: len(cash_effects(sandbox)) == 1
 
 
-@pytest.mark.parametrize("shows", ["notes", "nothing"])
+@pytest.mark.parametrize("shows", ["notes", "provider", "nothing"])
 def test_a_run_that_is_killed_between_sending_and_recording_leads_to_one_payment(shop_loop: Loop, shows: str) -> None:
     shop_loop.only_targets("ghl", "trackpod")  # what must be read before the kill takes its time
     shop_loop.sandbox.switches(ghl_recorded_payment_shows=shows)

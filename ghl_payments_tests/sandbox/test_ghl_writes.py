@@ -192,7 +192,7 @@ def test_a_payment_made_elsewhere_pays_the_order(box: RunningSandbox) -> None:
 @pytest.mark.parametrize(
     ("shows", "snapshot", "meta"),
     [("notes", {"mode": "cash", "notes": "at the door"}, {"mark": "x"}), ("mode", {"mode": "cash"}, None),
-     ("nothing", None, None)],
+     ("provider", None, None), ("nothing", None, None)],
 )  # fmt: skip
 def test_how_much_a_recorded_payment_tells_of_itself_is_open_and_lists_never_tell_its_meta(
     box: RunningSandbox, shows: str, snapshot: dict[str, str] | None, meta: dict[str, str] | None
@@ -210,6 +210,7 @@ def test_how_much_a_recorded_payment_tells_of_itself_is_open_and_lists_never_tel
     assert (listed.get("chargeSnapshot"), "meta" in listed) == (snapshot, False)
     assert (detail.get("chargeSnapshot"), detail.get("meta")) == (snapshot, meta)
     assert (listed["status"], listed["entityType"], listed["amount"]) == ("succeeded", "order", 40)
+    assert listed.get("paymentProviderType") == ("manual" if shows == "provider" else None)
     (effect,) = box.effects()
     assert (effect["record_type"], effect["native_id"]) == ("order_payment", f"{ORDER}/{listed['_id']}")
 

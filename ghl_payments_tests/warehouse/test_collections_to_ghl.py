@@ -15,6 +15,7 @@ from ghl_payments.sandbox.oracle_collections import collected, judge_collections
 from ghl_payments.sandbox.oracle_ghl import read_location
 from ghl_payments.warehouse import outbox, reconcile
 from ghl_payments.warehouse.landing_load import load_documents, naive
+from ghl_payments.warehouse.outbox import ClaimedChange
 from ghl_payments.warehouse.queries import run, run_text
 from ghl_payments.warehouse.reconcile import Target
 from ghl_payments_tests.sandbox.oracle_states import LOCATION, NOW, ago, order, txn
@@ -352,6 +353,98 @@ def test_what_was_answered_and_is_not_found_is_refused_and_never_sent_again(desk
     assert desk.row("outbox.changes")["state"] == "refused"
     judge(desk, ON)
     assert plan(desk, ON) == {"refused": 1}
+
+
+def requested(desk: Desk, outcome: str) -> ClaimedChange:
+    """A collection of one order whose request ended so."""
+    desk.purchases([unpaid()])
+    collect(desk)
+    certify(desk)
+    judge(desk, ON)
+    plan(desk, ON)
+    (change,) = outbox.claim(desk.con, ON, LOCATION, as_of=NOW)
+    desk.answered(outcome, change)
+    return change
+
+
+def verify(desk: Desk, change: ClaimedChange, *, sent_now: bool) -> dict[str, int]:
+    reconcile.derive_actual(desk.con, ON, ["order_payment"])
+    now = [change.change_id] if sent_now else []
+    return outbox.verify(desk.con, [change.change_id], as_of=NOW, settled=True, sent_now=now)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"paymentProviderType": "manual", "chargeSnapshot": {}},
+        {"chargeSnapshot": {"mode": "bank_transfer"}},
+        {"chargeSnapshot": {}, "chargeId": "pi_1"},
+        {"markAsTest": True},
+    ],
+)
+def test_after_a_lost_answer_a_payment_of_that_amount_is_the_one_whatever_ghl_shows_of_it(
+    desk: Desk, shown: Document
+) -> None:
+    change = requested(desk, "unknown")
+    ask_order(desk, cash("c7", **shown))
+    assert verify(desk, change, sent_now=True) == {"verified": 1}
+    assert desk.row("outbox.changes")["native_id"] == "o1/c7"
+    assert judge(desk, ON) == []
+    assert plan(desk, ON) == {"verified": 1}
+
+
+@pytest.mark.parametrize("changes", [
+    {"amount": 50}, {"createdAt": "2026-02-18T11:00:00.000Z"}, {"status": "failed"},
+    {"notes": mark("trackpod:order:T9")},
+])  # fmt: skip
+def test_after_a_lost_answer_another_payment_is_still_another(desk: Desk, changes: Document) -> None:
+    change = requested(desk, "unknown")
+    ask_order(desk, cash("c7", **{"paymentProviderType": "manual", "chargeSnapshot": {}} | changes))
+    assert verify(desk, change, sent_now=True) == {"unknown": 1}
+
+
+def test_a_request_that_was_refused_claims_no_payment(desk: Desk) -> None:
+    requested(desk, "refused")
+    ask_order(desk, cash("c7", paymentProviderType="manual", chargeSnapshot={}))
+    judge(desk, ON)
+    assert desk.rows("actual.records", "connection = ? and key is not null", CONNECTION) == []
+
+
+def test_two_lost_answers_do_not_share_one_payment(desk: Desk) -> None:
+    desk.purchases([unpaid()])
+    first, second = collect(desk, "30", track="T1"), collect(desk, "30", track="T2", at="2026-02-20T09:00:00Z")
+    certify(desk)
+    judge(desk, ON)
+    plan(desk, ON)
+    for change in outbox.claim(desk.con, ON, LOCATION, as_of=NOW):
+        desk.answered("unknown", change)
+    shown = {"amount": 30, "paymentProviderType": "manual", "chargeSnapshot": {}}
+    ask_order(desk, cash("c1", **shown))
+    assert [row["key"] for row in judge(desk, ON)] == [first]
+    ask_order(desk, cash("c1", **shown), cash("c2", **shown), at=later(minutes=2))
+    assert judge(desk, ON) == []
+    found = desk.rows("actual.records", "connection = ? and key is not null", CONNECTION)
+    assert {row["key"]: row["native_id"] for row in found} == {second: "o1/c1", first: "o1/c2"}
+
+
+def test_what_is_not_there_after_a_lost_answer_waits_for_a_later_push(desk: Desk) -> None:
+    change = requested(desk, "unknown")
+    ask_order(desk)
+    assert verify(desk, change, sent_now=True) == {"unknown": 1}
+    row = desk.row("outbox.changes")
+    assert row["state"] == "unknown"
+    assert "a later run looks again" in row["reason"]
+    assert outbox.claim(desk.con, ON, LOCATION, as_of=NOW) == []
+    assert verify(desk, change, sent_now=False) == {"approved": 1}
+    assert len(outbox.claim(desk.con, ON, LOCATION, as_of=NOW)) == 1
+
+
+def test_an_order_whose_request_is_in_doubt_is_asked_for_each_time(desk: Desk) -> None:
+    requested(desk, "unknown")
+    recent = desk.con.execute("select (now() at time zone 'UTC')").fetchone()
+    assert recent is not None
+    ask_order(desk, at=recent[0])
+    assert keys_asked(desk) == [("order_payment", "o1")]
 
 
 def test_only_orders_whose_cash_is_not_known_in_ghl_are_asked_for_and_not_again_at_once(desk: Desk) -> None:

@@ -66,13 +66,31 @@ left join ops.declared_providers as w
 where d.connection = $connection and d.record_type = 'provider' and d.present;
 
 create or replace temp table ghl_collected as
-select
-    substr(min(order_key), 11) as order_id, collection_key as key, '[ghl_payments ' || collection_key || ']' as marker,
-    plain_decimal(arg_min_null(amount_text, connection)) as amount, arg_min_null(currency, connection) as currency,
-    min(collected_at) as collected_at
-from actual.collections
-where location_id = $only_location and order_key like 'ghl:order:%'
-group by collection_key;
+with collected as (
+    select
+        substr(min(order_key), 11) as order_id, collection_key as key,
+        '[ghl_payments ' || collection_key || ']' as marker,
+        plain_decimal(arg_min_null(amount_text, connection)) as amount,
+        arg_min_null(currency, connection) as currency, min(collected_at) as collected_at
+    from actual.collections
+    where location_id = $only_location and order_key like 'ghl:order:%'
+    group by collection_key
+),
+
+-- A request for it may have reached GHL: it was answered, or nobody knows.
+requested as (
+    select c.key, not bool_or(c.state in ('verified', 'refused')) as in_doubt
+    from outbox.changes as c
+    where c.connection = $connection and c.location_id = $only_location and c.record_type = 'order_payment' and (
+        c.state in ('claimed', 'sent', 'unknown', 'verified')
+        or c.change_id in (select change_id from outbox.attempts where outcome in ('sent', 'unknown'))
+    )
+    group by c.key
+)
+
+select c.*, r.key is not null as was_requested, coalesce(r.in_doubt, false) as in_doubt
+from collected as c
+left join requested as r on r.key = c.key;
 
 -- What those orders' transactions are known as: asked for order by order, or by the extraction, each as last seen. A
 -- marker counts wherever it was seen, because lists and details do not show the same.
@@ -123,7 +141,7 @@ where p.live;
 
 -- Cash without any marker of ours is taken for a collection of just that amount in its order, if it is not older than
 -- that by more than a day (clocks and time zones differ): one payment for one collection, in their order.
-create or replace temp table ghl_payments_taken as
+create or replace temp table ghl_cash_taken as
 with open_ones as (
     select c.*, row_number() over (
         partition by c.order_id, c.amount order by c.collected_at nulls last, c.key
@@ -147,6 +165,39 @@ young as (
         and coalesce(u.created_at >= o.first_at - interval 1 day, o.first_at is null)
 )
 
+select o.key, y.order_id, y.transaction_id
+from open_ones as o
+inner join young as y on y.order_id = o.order_id and y.amount = o.amount and y.place = o.place
+where coalesce(o.currency, y.currency) = y.currency
+    and coalesce(y.created_at >= o.collected_at - interval 1 day, o.collected_at is null);
+
+-- What GHL shows of a payment that was recorded by hand is not documented. Once one was asked for, any other payment of
+-- just that amount counts too, whatever its kind: better that a person looks than that the cash is recorded twice.
+create or replace temp table ghl_payments_taken as
+with open_ones as (
+    select c.*, row_number() over (
+        partition by c.order_id, c.amount order by c.collected_at nulls last, c.key
+    ) as place, min(c.collected_at) over (partition by c.order_id, c.amount) as first_at
+    from ghl_collected as c
+    anti join (select key from ghl_payments_marked union select key from ghl_cash_taken) as k on k.key = c.key
+    where c.amount > 0 and c.was_requested
+),
+
+young as (
+    select
+        p.order_id, p.transaction_id, p.currency, p.created_at, o.amount, row_number() over (
+            partition by p.order_id, o.amount order by p.created_at, p.transaction_id
+        ) as place
+    from ghl_payments_seen as p
+    inner join (select distinct order_id, amount, first_at from open_ones) as o
+        on o.order_id = p.order_id and o.amount = plain_decimal(p.amount_text)
+        and coalesce(p.created_at >= o.first_at - interval 1 day, o.first_at is null)
+    anti join ghl_cash_taken as t on t.order_id = p.order_id and t.transaction_id = p.transaction_id
+    where p.status = 'succeeded' and not contains(coalesce(p.notes, ''), '[ghl_payments ')
+)
+
+select * from ghl_cash_taken
+union all
 select o.key, y.order_id, y.transaction_id
 from open_ones as o
 inner join young as y on y.order_id = o.order_id and y.amount = o.amount and y.place = o.place

@@ -1,6 +1,7 @@
 -- GHL answers fulfillments order by order: asked for are the orders of deliveries whose tracking number no fulfillment
 -- is known to carry. An order that is gone, or of which nothing is left, is asked for again after half a day. So are the
--- payments of orders whose cash GHL is not known to have: lists do not show all by which a payment is known again.
+-- payments of orders whose cash GHL is not known to have: lists do not show all by which a payment is known again. Where
+-- nobody knows what became of a request, its order is always asked for.
 with ordered as (
     select i.order_id, sum(plain_decimal(i.quantity_text)) as units
     from staging.order_items as i
@@ -31,5 +32,5 @@ from ghl_collected as c
 anti join (select key from ghl_payments_marked union select key from ghl_payments_taken) as k on k.key = c.key
 left join actual.documents as d
     on d.connection = $connection and d.record_type = 'order_payment' and d.native_id = c.order_id
-where not coalesce(d.read_at > (now() at time zone 'UTC') - interval 12 hours, false)
+where c.in_doubt or not coalesce(d.read_at > (now() at time zone 'UTC') - interval 12 hours, false)
 order by all;

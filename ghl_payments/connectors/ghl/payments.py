@@ -21,8 +21,8 @@ Document = Mapping[str, Any]
 PATH = "/payments/orders/{id}/record-payment"
 
 TAKEN_FOR = timedelta(days=1)
-"""A payment without our marker is taken for a collection from so long before it on: clocks and time zones differ, and
-to record the same cash twice is worse than to leave it to a person."""
+"""From so long before a collection on, a payment without our marker may be it: clocks and time zones differ, and to
+record the same cash twice is worse than to leave it to a person."""
 
 _MARK = "[ghl_payments "
 _CHARGED = ("succeeded", "refunded")
@@ -39,6 +39,11 @@ class Payment:
     currency: str
     note: str
     collected_at: datetime | None
+
+    @property
+    def since(self) -> datetime | None:
+        """No payment of the order from before this instant is it; None where that is not known."""
+        return self.collected_at and self.collected_at - TAKEN_FOR
 
 
 def payment_of(record: DesiredRecord) -> Payment:
@@ -72,30 +77,23 @@ def payment_body(payment: Payment, due_minor: int) -> Body:
 
 
 def recorded_as(payment: Payment, transactions: Iterable[Document]) -> list[str]:
-    """Ids of the order's transactions that are this payment, oldest first.
+    """Ids of the order's transactions that carry the payment's marker, oldest first."""
+    return [str(doc["_id"]) for doc in sorted(transactions, key=_age) if _is_done(doc) and _is_marked(payment, doc)]
 
-    Those that carry its marker; where none does, one cash payment of just this amount that carries no marker at all
-    and is not older than the collection.
+
+def perhaps_recorded_as(payment: Payment, transactions: Iterable[Document]) -> list[str]:
+    """Ids of the order's transactions that may be the payment, oldest first: just its amount, no marker, not older.
+
+    What GHL shows of a payment that was recorded by hand is not documented, so that neither a mode nor a provider nor
+    a charge, nor whether it is live, says that a payment is not this one.
     """
-    done = sorted((doc for doc in transactions if _is_done(doc)), key=_age)
-    marked = [str(doc["_id"]) for doc in done if marker(payment.key) in _marks(doc)]
-    if marked:
-        return marked
-    return [str(doc["_id"]) for doc in done if _may_be(payment, doc)][:1]
+    return [str(doc["_id"]) for doc in sorted(transactions, key=_age) if _is_done(doc) and _may_be(payment, doc)]
 
 
-def is_unmarked_cash(doc: Document) -> bool:
-    """Whether a list shows a cash payment without saying whose it is; then its detail may say more."""
-    return _is_done(doc) and is_cash(doc) and _MARK not in _marks(doc)
-
-
-def is_cash(doc: Document) -> bool:
-    """Whether a transaction is cash; where no mode is shown, whether neither provider nor charge stands behind it."""
-    mode = _part(doc, "chargeSnapshot").get("mode") or _part(doc, "paymentMethod").get("mode")
-    if mode is not None:
-        return str(mode).lower() == "cash"
-    provider = doc.get("paymentProviderType") or _part(doc, "paymentProvider").get("type")
-    return not provider and not doc.get("chargeId")
+def needs_detail(doc: Document, since: datetime | None) -> bool:
+    """Whether a list shows a payment from `since` on without saying whose it is; then its detail may say more."""
+    made = _instant(doc.get("createdAt"))
+    return _is_done(doc) and _MARK not in _marks(doc) and (since is None or made is None or made >= since)
 
 
 def due_minor(payment: Payment, order: Document, transactions: Iterable[Document]) -> int | str:
@@ -139,15 +137,17 @@ def with_detail(listed: Document, detail: Document) -> Document:
     return {**listed, **{name: detail[name] for name in ("meta", "notes", "markAsTest") if name in detail}}
 
 
+def _is_marked(payment: Payment, doc: Document) -> bool:
+    return marker(payment.key) in _marks(doc)
+
+
 def _may_be(payment: Payment, doc: Document) -> bool:
-    if not is_cash(doc) or doc.get("status") != "succeeded" or _MARK in _marks(doc) or not is_live(doc):
+    if doc.get("status") != "succeeded" or not needs_detail(doc, payment.since):
         return False
     try:
-        same = doc.get("currency") == payment.currency and _minor(doc.get("amount"), payment.currency) == payment.minor
+        return doc.get("currency") == payment.currency and _minor(doc.get("amount"), payment.currency) == payment.minor
     except MoneyError:
         return False
-    made = _instant(doc.get("createdAt"))
-    return same and (payment.collected_at is None or (made is not None and made >= payment.collected_at - TAKEN_FOR))
 
 
 def _first_of_subscriptions(charges: Iterable[Document]) -> list[Document]:
