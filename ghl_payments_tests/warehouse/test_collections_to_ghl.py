@@ -418,7 +418,7 @@ def test_two_lost_answers_do_not_share_one_payment(desk: Desk) -> None:
     plan(desk, ON)
     for change in outbox.claim(desk.con, ON, LOCATION, as_of=NOW):
         desk.answered("unknown", change)
-    shown = {"amount": 30, "paymentProviderType": "manual", "chargeSnapshot": {}}
+    shown: dict[str, Any] = {"amount": 30, "paymentProviderType": "manual", "chargeSnapshot": {}}
     ask_order(desk, cash("c1", **shown))
     assert [row["key"] for row in judge(desk, ON)] == [first]
     ask_order(desk, cash("c1", **shown), cash("c2", **shown), at=later(minutes=2))
