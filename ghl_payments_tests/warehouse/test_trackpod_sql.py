@@ -98,7 +98,7 @@ def test_an_order_that_is_paid_collects_nothing(desk: Desk) -> None:
     assert fields(rows) == {"cod": ("0", "2000")}
 
 
-DOUBTS = {
+DOUBTS: dict[str, tuple[str, list[Document], str]] = {
     "paid in another currency": ("unpaid", [txn(amount=20, currency="EUR")], "it was paid in EUR too"),
     "paid in part in another currency": (
         "partially_paid", [txn(amount=5), txn("t2", amount=10, currency="EUR")], "it was paid in EUR too",
@@ -225,7 +225,7 @@ def test_of_lines_of_one_price_the_first_were_sent_and_whole_lines_are_left_out(
 
 
 OURS = {"trackingNumber": track(1).upper(), "shippingCarrier": "Track-POD"}
-RESTS = {
+RESTS: dict[str, tuple[Document, dict[str, list[Document]]]] = {
     "planned anew": ({"RescheduledTimes": 1}, {}),
     "paid at the door": ({"CODActual": "10.00", "StatusId": 1}, {}),
     "paid at the door, unreadably": ({"CODActual": "ten"}, {}),
