@@ -11,7 +11,6 @@ import pytest
 from ghl_payments_tests.conftest import SandboxFactory
 from ghl_payments_tests.flow.loop import Loop
 
-
 LONG = {
     "test_act": (), "test_activetrail": (), "test_every_write_path": (), "test_fallbacks": (), "test_trackpod": (),
     "test_kills_of_other_targets": (),
