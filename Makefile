@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: setup ## The loop, twice, against a sandbox of its own; exits 0 if it converged
+demo: setup ## The loop, twice, and a webhook, against a sandbox of its own; exits 0 if all converged
 	@$(BIN)/ghl-payments demo
 
 dev: setup ## Sandbox and Dagster on 127.0.0.1:3000 (PORT=...); Ctrl-C stops both

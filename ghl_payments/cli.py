@@ -22,6 +22,7 @@ from ghl_payments.commands.mapping import mapping
 from ghl_payments.commands.upkeep import backfill, budget
 from ghl_payments.commands.webhooks import webhooks
 from ghl_payments.connections import SettingsError
+from ghl_payments.domain.change_states import MOVES
 from ghl_payments.domain.sandbox_identity import DEFAULT_NOW, DEFAULT_ORDERS, DEFAULT_PORT, DEFAULT_SEED
 from ghl_payments.settings import Settings, load_settings
 
@@ -102,7 +103,7 @@ def sandbox(  # noqa: PLR0917 - click passes them by name
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave warehouse and reports here.")
 @answers
 def demo(seed: int, orders: int, keep: Path | None) -> int:
-    """Run the loop twice against a sandbox of its own; 0 if it converged."""
+    """Run the loop twice and a webhook's round trip against a sandbox of its own; 0 if all converged."""
     from ghl_payments.commands.demo import run_demo
 
     return FINE if run_demo(click.echo, seed=seed, orders=orders, keep=keep) else DIFFERENCES
@@ -197,7 +198,7 @@ def diffs(state: str | None, as_json: bool) -> int:
 
 
 @main.command()
-@click.option("--state")
+@click.option("--state", type=click.Choice(list(MOVES)))
 @click.option("--json", "as_json", is_flag=True)
 @answers
 def changes(state: str | None, as_json: bool) -> int:

@@ -123,7 +123,7 @@ def _report(con: duckdb.DuckDBPyConnection, first: LoopResult, key: list[dict[st
     rows = published.diffs(con)
     yield "WHAT WAS COMPARED\n" + _compared(con, first)
     yield "WHAT WAS FOUND\n" + _found(rows) + (f"\n{_against_key(rows, key)}" if key is not None else "")
-    yield "WHAT WAS REPAIRED, each write proven by reading it back\n" + _repaired(con)
+    yield "WHAT WAS PLANNED AND REPAIRED, each verified write proven by reading it back\n" + _repaired(con)
     yield "WHAT NEEDS A PERSON, never written by the machine\n" + _left(rows)
 
 

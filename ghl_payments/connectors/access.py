@@ -66,7 +66,7 @@ class Access:
         limit = rate.requests if rate else requests
         window = rate.seconds if rate else seconds
         if burst is not None:
-            burst = max(1, int(burst[0] * (limit / window) / (requests / seconds))), burst[1]
+            burst = max(1, round(burst[0] * (limit / window) / (requests / seconds))), burst[1]
         return RateBudget(
             self.settings.home / "budget.sqlite3",
             host=urlsplit(self.connection.base_url).netloc,

@@ -30,14 +30,14 @@ DIFF_KINDS: tuple[DiffKind, ...] = (
         "target",
         True,
         "GHL has the record, the target has none with its key.",
-        "Approve the planned change, or wait for the next push.",
+        "See `ghl-payments changes`: it is written once policy, brakes and options allow; it says what holds it.",
     ),
     DiffKind(
         "field_differs",
         "target",
         True,
         "Both have the record; at least one compared field differs.",
-        "Approve the planned change; fields the target owns are for its people to settle.",
+        "See `ghl-payments changes`; fields the target owns have no change and are for its people to settle.",
     ),
     DiffKind(
         "missing_in_source",

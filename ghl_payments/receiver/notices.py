@@ -48,5 +48,5 @@ class Notices:
         at, counted = self._told.get(what, (0.0, 0))
         if counted and now - at < EVERY_SECONDS:
             return
-        logger.warning("%d deliveries refused: %s", self.counts[what] - counted, remedy)
+        logger.warning("Deliveries refused: %d; %s", self.counts[what] - counted, remedy)
         self._told[what] = (now, self.counts[what])

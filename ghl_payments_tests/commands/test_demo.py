@@ -16,7 +16,14 @@ def test_it_converges_and_says_what_was_compared_found_repaired_and_left(tmp_pat
     done = run(tmp_path, "demo", "--keep", str(kept))
     assert done.returncode == 0, done.stdout
     said = done.stdout
-    parts = ["WHAT WAS COMPARED", "WHAT WAS FOUND", "WHAT WAS REPAIRED", "WHAT NEEDS A PERSON", "Turn 2", "Converged"]
+    parts = [
+        "WHAT WAS COMPARED",
+        "WHAT WAS FOUND",
+        "WHAT WAS PLANNED AND REPAIRED",
+        "WHAT NEEDS A PERSON",
+        "Turn 2",
+        "Converged",
+    ]
     assert [said.index(part) for part in parts] == sorted(said.index(part) for part in parts)
     assert "0 reported that are not in it" in said
     assert "0 writes to targets" in said.split("Turn 2")[1]
