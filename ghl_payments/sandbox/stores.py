@@ -117,7 +117,7 @@ class Stores:
         self.effects.append(
             Effect(seq, request.system, request.method, request.path, record_type, key, native_id, body)
         )
-        if (request.system, record_type) == ("ghl", "payment"):
+        if (request.system, record_type) == ("ghl", "order_payment"):
             self._events.paid_through_api(request.path)
 
     def happen(self, happening: Happening) -> Doc:
