@@ -35,6 +35,7 @@ BEST = {
         "commerce": "available", "unknown_order": "not_found", "external_pair": "find", "page_base": "one",
         "contact_search": "exact", "contact_update": "whole", "slots": "own",
     },
+    "trackpod": {"change_feed": "status"},
     "halo": {},
 }  # fmt: skip
 """All known beforehand, so that no probe's write meets the trouble meant for records."""

@@ -21,13 +21,18 @@ Moment = Callable[[], bool]
 LOOKED_AT = {
     "act": "/api/(contacts|opportunities|custom/entities/[^/]+)/[^/]+",
     "activetrail": "/api/account/contactFields",
+    "trackpod": "/Order/TrackId/[^/]+",
 }
-"""What only a push reads, and does so before its first write in the world of seed 2."""
+"""What only a push reads, and does so before its first write in these worlds."""
 
 WRITTEN = {
     "act": "/api/(contacts|opportunities|custom/entities).*",
     "activetrail": r"/api/(groups/\d+/members|contacts/\d+|commerce/Order.*)",
+    "trackpod": "/Order.*",
 }
+
+WORLDS = {"act": (2, 60), "activetrail": (2, 60), "trackpod": (7, 250)}
+"""Seed and orders, so that there are several records to write."""
 
 
 def _claimed_only(sandbox: RunningSandbox, system: str) -> Moment:
@@ -95,14 +100,14 @@ def _record(effect: dict[str, Any]) -> tuple[str, str]:
     return effect["record_type"], effect["native_id"]
 
 
-@pytest.mark.parametrize("system", ["act", "activetrail"])
+@pytest.mark.parametrize("system", ["act", "activetrail", "trackpod"])
 @pytest.mark.parametrize(
     ("moment", "written"), [(_claimed_only, 0), (_sent_without_an_answer, 1), (_answered_and_not_recorded, 1)]
 )
 def test_a_run_after_a_kill_leaves_one_effect_a_change_and_has_told_of_every_diff(
     loop: LoopFactory, system: str, moment: Callable[[RunningSandbox, str], Moment], written: int
 ) -> None:
-    world = small_world(loop, system, 2, 60)
+    world = small_world(loop, system, *WORLDS[system])
     world.killed_run(moment(world.sandbox, system))
     claimed = {row["key"] for row in world.sql("select key from outbox.changes where state = 'claimed'")}
     assert len(claimed) > 1, "the kill came before anything was claimed, or after it was recorded"
