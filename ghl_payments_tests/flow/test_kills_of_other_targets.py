@@ -123,3 +123,27 @@ def test_a_run_after_a_kill_leaves_one_effect_a_change_and_has_told_of_every_dif
     _one_effect_each(world)
     once_each(world)
     assert not _untold_changes(world)
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_events_claimed_by_a_run_that_was_killed_have_one_effect_each(loop: LoopFactory, written: int) -> None:
+    """A receiver is asked nothing before an event is sent; one it takes late it knows again by its id."""
+    world = loop(seed=7, orders=250, targets=("rankr",))
+    world.only_first_location()
+    sandbox = world.sandbox
+    slow: list[int] = []
+
+    def when() -> bool:
+        if not slow and len(sandbox.effects()) >= written:
+            slow.append(sandbox.fault("latency", seconds=20, system="rankr", method="POST", path=".*", times=1)["id"])
+        return any(fault["id"] in slow and fault["struck"] for fault in sandbox.control("GET", "/faults"))
+
+    if written:
+        sandbox.fault("latency", seconds=3, when="after", system="rankr", method="POST", path=".*", times=1)
+    world.killed_run(when)
+    assert len(world.sql("select 1 from outbox.changes where state = 'claimed'")) > 1
+    assert len(sandbox.effects()) == written
+    sandbox.clear_faults()
+    world.good_turn()
+    assert set(Counter((e["record_type"], e["native_id"]) for e in sandbox.effects()).values()) == {1}
+    once_each(world)
