@@ -12,7 +12,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +25,7 @@ from pydantic import (
 )
 
 from ghl_payments.domain.schedules import Schedules
+from ghl_payments.domain.time_zones import ZoneName
 from ghl_payments.domain.yaml_lines import (
     Finding,
     FoundError,
@@ -184,21 +184,11 @@ class Location(_Strict):
     """
 
     id: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
-    timezone: str
+    timezone: ZoneName
     ghl: GhlAccess
     targets: list[str] = Field(default_factory=list)
     providers: list[Provider] = Field(default_factory=list)
     schedules: Schedules = Schedules()
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            msg = f"{value!r} is not an IANA time zone; write for example America/New_York"
-            raise ValueError(msg) from None
-        return value
 
 
 class ConnectionsFile(_Strict):

@@ -110,7 +110,7 @@ def test_any_other_label_is_somebody_elses(label: str) -> None:
     [
         ({"slot_location": "ext25"}, "are both ext25"),
         ({"slot_order_count": "num6"}, "slot_order_count"),
-        ({"time_zone": "Mars/Base"}, "no IANA time zone"),
+        ({"time_zone": "Mars/Base"}, "not an IANA time zone"),
         ({"slots": "ext1"}, "slots"),
     ],
 )

@@ -6,9 +6,10 @@ Add a choice here when accounts differ in something that no probe can find out.
 from __future__ import annotations
 
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ghl_payments.domain.time_zones import ZoneName
 
 TextSlot = Annotated[str, Field(pattern="^ext([1-9]|1[0-9]|2[0-5])$")]
 NumberSlot = Annotated[str, Field(pattern="^num[1-5]$")]
@@ -32,7 +33,7 @@ class Options(BaseModel):
 
     group: Annotated[str, Field(min_length=1)] = "GHL payments"
     external_name: Annotated[str, Field(min_length=1)] = "ghl"
-    time_zone: str = DEFAULT_ZONE
+    time_zone: ZoneName = DEFAULT_ZONE
     label_prefix: Annotated[str, Field(min_length=1)] = "GHL"
     write_sms: bool = False
     orders_per_run: Annotated[int, Field(ge=0)] | None = None
@@ -49,16 +50,6 @@ class Options(BaseModel):
     slot_last_order_date: DateSlot = "date5"
     slot_next_billing: DateSlot = "date4"
     slot_first_order_date: DateSlot = "date3"
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            msg = f"{value!r} is no IANA time zone such as Asia/Jerusalem"
-            raise ValueError(msg) from None
-        return value
 
     @model_validator(mode="after")
     def _slots_differ(self) -> Self:

@@ -6,11 +6,11 @@ Add an option when accounts differ in something that the API does not tell.
 from __future__ import annotations
 
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ghl_payments.domain.money import CURRENCY_EXPONENTS
+from ghl_payments.domain.time_zones import ZoneName
 
 
 class TrackPodOptions(BaseModel):
@@ -24,23 +24,13 @@ class TrackPodOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    timezone: str = "UTC"
+    timezone: ZoneName = "UTC"
     currency: str | None = None
     deliver_days: Annotated[int, Field(ge=1, le=365)] = 30
     scan_days: Annotated[int, Field(ge=1, le=730)] = 90
     days_ahead: Annotated[int, Field(ge=0, le=365)] = 14
     force_update: bool = False
     notify_customers: bool = False
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            msg = f"{value!r} is no IANA time zone such as Europe/Berlin"
-            raise ValueError(msg) from None
-        return value
 
     @field_validator("currency")
     @classmethod

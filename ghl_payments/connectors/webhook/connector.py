@@ -1,6 +1,6 @@
 """A receiver of signed events as a target of the loop; a preset names its system and its record types.
 
-What an event says belongs to `events.py`, what a receiver holds to `library.py`; a preset is a folder of its own.
+What an event says belongs to `events.py`, what a receiver holds to `holdings.py`; a preset is a folder of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ghl_payments.connectors.base import DesiredRecord, Level, Probe, ReadCertificate, WriteAnswer
 from ghl_payments.connectors.webhook.events import Shape, event_of
-from ghl_payments.connectors.webhook.library import Library
+from ghl_payments.connectors.webhook.holdings import Holdings
 from ghl_payments.connectors.webhook.options import LEVELS, Options
 from ghl_payments.connectors.webhook.reading import Reader
 from ghl_payments.connectors.webhook.signing import signatures
@@ -67,7 +67,7 @@ class WebhookConnector:
         self._reader = reader
         self._keys = keys
         self._options = options
-        self._library = Library(self.system, connection, reader, self.kinds, concurrency)
+        self._holdings = Holdings(self.system, connection, reader, self.kinds, concurrency)
         self.use_levels({"read_back": options.level})
 
     @property
@@ -124,7 +124,7 @@ class WebhookConnector:
 
     async def read(self, record_type: str, landing: Path) -> ReadCertificate:
         """List a record type completely; a list of all types is read once for all of them."""
-        found, rows, attempts = await self._library.listed(record_type, landing)
+        found, rows, attempts = await self._holdings.listed(record_type, landing)
         return ReadCertificate(
             record_type=record_type,
             rows=len(rows),
@@ -138,16 +138,16 @@ class WebhookConnector:
         )
 
     async def read_details(self, record_type: str, native_ids: Iterable[str], landing: Path) -> dict[str, int]:
-        """Get records by native id; what cannot be read at all is landed as it was sent. See `Library.details`."""
+        """Get records by native id; what cannot be read at all is landed as it was sent. See `Holdings.details`."""
         if self._level == "none":
-            return self._library.delivered(record_type, native_ids, landing)
-        return await self._library.details(record_type, native_ids, landing)
+            return self._holdings.delivered(record_type, native_ids, landing)
+        return await self._holdings.details(record_type, native_ids, landing)
 
     async def find(self, record_type: str, key: str, location_id: str, landing: Path) -> list[str]:
         """The records of a key, of this location where the receiver tells locations; native ids."""
         if self._level == "none":
             return []
-        return await self._library.find(record_type, key, location_id, landing)
+        return await self._holdings.find(record_type, key, location_id, landing)
 
     async def create(self, record: DesiredRecord) -> WriteAnswer:
         """Tell of a record that the receiver does not have yet."""
@@ -178,7 +178,7 @@ class WebhookConnector:
             content_type=event.content_type, stamp=stamp, shown=ENDPOINT,
         )  # fmt: skip
         if self._level == "none":
-            native_id = self._library.remember(record, event)
+            native_id = self._holdings.remember(record, event)
         return WriteAnswer(native_id, status)
 
     def _untold(self) -> list[str]:

@@ -26,7 +26,7 @@ DELIVERED = "delivered:"
 MAX_PASSES = 3
 
 
-class Library:
+class Holdings:
     """The records of one receiver; `kinds` maps record types to the kinds of their keys."""
 
     def __init__(
